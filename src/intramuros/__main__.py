@@ -1,0 +1,5 @@
+"""`python -m intramuros` is the command `intramuros`."""
+
+from intramuros.cli import main
+
+main()

@@ -1,0 +1,25 @@
+"""Who is asking: the one identity that doors hand to tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A signed-in person, an API key's owner, or whoever holds the data's key on this machine (`local`)."""
+
+    user_id: str
+    name: str
+    role: str  # administrator | member
+    credential: str  # "session" | "key:<id>" | "local"
+    language: str = "fr"
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether they may manage the installation."""
+        return self.role == "administrator"
+
+
+LOCAL = Caller(user_id="local", name="local operator", role="administrator", credential="local")
+"""The person at the machine's own command line, who could open the data anyway."""

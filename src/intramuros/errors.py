@@ -1,0 +1,227 @@
+"""Every error Intramuros raises on purpose, in one tree.
+
+    IntramurosError
+    ├── BadRequest                 the caller must change the request           400
+    │   ├── ContextOverflow        the prompt is longer than the model can read 400
+    │   └── TooLarge               more bytes than the limit                    413
+    ├── NotSignedIn                who is asking is not known                   401
+    ├── NotAllowed                 who is asking may not                        403
+    ├── NotFound                   no such model, project, document, page       404
+    │   └── ModelNotFound
+    ├── Conflict                   it exists already, or is in use              409
+    ├── TooMany                    queue or limit reached; try again later      429
+    ├── DocumentError              a document can't be read, and why            422
+    ├── ModelFileError             a model file is broken or not a model        422
+    ├── ModelTooLarge              the model does not fit in memory             507
+    ├── EngineError                the model process failed                     502
+    │   ├── EngineLoadFailed       it could not load the model                  503
+    │   ├── EngineDied             it stopped in the middle                     502
+    │   └── EngineTimeout          it stopped answering                         504
+    ├── DownloadFailed             a file could not be fetched or verified      502
+    ├── EgressRefused              a connection the policy does not allow       403
+    ├── AuditUnavailable           the record can't be written: refuse          503
+    ├── StorageError               the store can't be used                      503
+    │   ├── WrongKey               the key does not open the database           503
+    │   ├── StorageCorrupt         the database is damaged                      503
+    │   ├── StorageFull            no space left on the disk                    507
+    │   └── NotInitialised         there is no Intramuros data here             503
+    ├── SettingsError              a setting is unknown or has a bad value      500
+    └── AlreadyRunning             another server has this data or this port    409
+
+Each door turns `code`, `status`, `message` and `hint` into its own shape. No error carries text of a
+prompt, an answer or a document.
+"""
+
+from __future__ import annotations
+
+
+class IntramurosError(Exception):
+    """The base: what happened, to what, and (`hint`) what to do next.
+
+    `code` is stable and machine-readable, `status` the HTTP status, `retry` whether the same request may
+    work later, `details` plain numbers and names for the caller (never content).
+    """
+
+    code = "internal_error"
+    status = 500
+    retry = False
+    hint = ""
+
+    def __init__(
+        self, message: str = "", *, hint: str | None = None, code: str | None = None, **details: object
+    ) -> None:
+        self.message = message or (type(self).__doc__ or self.code).strip().splitlines()[0]
+        if hint is not None:
+            self.hint = hint
+        if code is not None:
+            self.code = code
+        self.details = details
+        super().__init__(self.message)
+
+
+class BadRequest(IntramurosError):
+    """The request can't be understood or has a value that is not allowed."""
+
+    code, status = "bad_request", 400
+
+
+class ContextOverflow(BadRequest):
+    """The prompt is longer than the model can read."""
+
+    code = "context_length_exceeded"
+    hint = "Shorten the prompt, or choose a model with a longer context: intramuros models list"
+
+
+class TooLarge(BadRequest):
+    """The request or file is larger than the limit."""
+
+    code, status = "too_large", 413
+
+
+class NotSignedIn(IntramurosError):
+    """Sign in, or send an API key."""
+
+    code, status = "not_signed_in", 401
+    hint = "Send 'Authorization: Bearer imk_…'. Make a key with: intramuros keys create NAME"
+
+
+class NotAllowed(IntramurosError):
+    """You may not do this."""
+
+    code, status = "not_allowed", 403
+
+
+class NotFound(IntramurosError):
+    """There is no such thing, or you may not see it."""
+
+    code, status = "not_found", 404
+
+
+class ModelNotFound(NotFound):
+    """No model of this name is installed."""
+
+    code = "model_not_found"
+    hint = "See the installed models with: intramuros models list"
+
+
+class Conflict(IntramurosError):
+    """It exists already, or is in use."""
+
+    code, status = "conflict", 409
+
+
+class TooMany(IntramurosError):
+    """Too many requests at once; try again in a moment."""
+
+    code, status, retry = "too_many_requests", 429, True
+
+
+class DocumentError(IntramurosError):
+    """The document can't be read."""
+
+    code, status = "document_unreadable", 422
+
+
+class ModelFileError(IntramurosError):
+    """The file is not a model that can be loaded."""
+
+    code, status = "model_file_invalid", 422
+    hint = "Fetch it again with: intramuros models pull NAME"
+
+
+class ModelTooLarge(IntramurosError):
+    """The model does not fit in this machine's memory."""
+
+    code, status = "model_too_large", 507
+    hint = "See the models that fit with: intramuros models list"
+
+
+class EngineError(IntramurosError):
+    """The model process failed."""
+
+    code, status, retry = "engine_error", 502, True
+
+
+class EngineLoadFailed(EngineError):
+    """The engine could not load the model."""
+
+    code, status, retry = "engine_load_failed", 503, False
+
+
+class EngineDied(EngineError):
+    """The model process stopped in the middle of an answer; it is being restarted."""
+
+    code = "engine_died"
+    hint = "Send the request again."
+
+
+class EngineTimeout(EngineError):
+    """The model process stopped answering; it is being restarted."""
+
+    code, status = "engine_timeout", 504
+    hint = "Send the request again."
+
+
+class DownloadFailed(IntramurosError):
+    """The file could not be fetched or is not what was expected."""
+
+    code, status, retry = "download_failed", 502, True
+
+
+class EgressRefused(IntramurosError):
+    """This connection is not on the allow-list; nothing left the machine."""
+
+    code, status = "egress_refused", 403
+
+
+class AuditUnavailable(IntramurosError):
+    """The audit record can't be written, so the request is refused."""
+
+    code, status, retry = "audit_unavailable", 503, True
+    hint = "Free some disk space, then check with: intramuros selftest"
+
+
+class StorageError(IntramurosError):
+    """The store can't be used."""
+
+    code, status = "storage_error", 503
+
+
+class WrongKey(StorageError):
+    """The key does not open this data."""
+
+    code = "wrong_key"
+    hint = "Give the key this data was made with (INTRAMUROS_KEY_FILE or the passphrase)."
+
+
+class StorageCorrupt(StorageError):
+    """The database is damaged."""
+
+    code = "storage_corrupt"
+    hint = "Stop the server and restore the last backup."
+
+
+class StorageFull(StorageError):
+    """The disk is full; nothing was changed."""
+
+    code, status = "storage_full", 507
+    hint = "Free some disk space and try again."
+
+
+class NotInitialised(StorageError):
+    """There is no Intramuros data in this folder."""
+
+    code = "not_initialised"
+    hint = "Create it with: intramuros init"
+
+
+class SettingsError(IntramurosError):
+    """A setting is unknown or has a bad value."""
+
+    code = "bad_setting"
+
+
+class AlreadyRunning(IntramurosError):
+    """Another server uses this data folder or this port."""
+
+    code, status = "already_running", 409

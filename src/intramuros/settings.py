@@ -1,0 +1,153 @@
+"""The one table of settings: names, types, defaults and help, read once at start.
+
+A setting comes from a command-line flag, from `INTRAMUROS_<NAME>`, or from its default; a secret also from
+the file named by `INTRAMUROS_<NAME>_FILE`. Unknown `INTRAMUROS_` names and bad values stop the start. The
+reference page `docs/reference/settings.md` is made from this table.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from intramuros.errors import SettingsError
+
+PREFIX = "INTRAMUROS_"
+
+
+def _setting(
+    default: Any, description: str, *, low: float | None = None, high: float | None = None, secret: bool = False
+) -> Any:
+    return field(default=default, metadata={"help": description, "low": low, "high": high, "secret": secret})
+
+
+def default_data_folder() -> Path:
+    """Where the data goes when nobody says: `$XDG_DATA_HOME/intramuros` or `~/.local/share/intramuros`."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "intramuros"
+
+
+def default_config_folder() -> Path:
+    """Where keys are kept, apart from the data: `$XDG_CONFIG_HOME/intramuros` or `~/.config/intramuros`."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "intramuros"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of one run. Durations in seconds (`_s`), sizes in bytes (`_bytes`) or MiB (`_mib`)."""
+
+    data: Path = _setting(None, "data folder")
+    key_file: Path | None = _setting(None, "file that holds the key of the data, outside the data folder")
+    passphrase: str | None = _setting(None, "passphrase that opens the data, instead of a key file", secret=True)
+    host: str = _setting("localhost", "address to listen on; anything but loopback needs TLS")
+    port: int = _setting(8777, "port to listen on", low=0, high=65535)
+    model: str | None = _setting(
+        None, "model that answers when a request says 'default'; else the one chosen in the data"
+    )
+    hub_url: str = _setting("https://huggingface.co", "model hub that `models pull` asks")
+    context_tokens: int = _setting(
+        0, "context length of one conversation, in tokens; 0: chosen from the model and memory", low=0, high=1 << 20
+    )
+    slots: int = _setting(0, "generations that run at once in one engine; 0: chosen from the machine", low=0, high=256)
+    engine_idle_s: float = _setting(900, "seconds without a request after which an engine is unloaded; 0: never", low=0)
+    engine_load_timeout_s: float = _setting(300, "seconds a model may take to load", low=1)
+    engine_silence_s: float = _setting(120, "seconds without a token after which an engine counts as hung", low=1)
+    prompt_cache_mib: int = _setting(512, "host memory for cached prompts of one engine, in MiB", low=0)
+    autotune: bool = _setting(True, "measure the fastest engine options at the first load of a model")
+    reader_time_s: float = _setting(120, "seconds one document may take to be read", low=1)
+    reader_memory_mib: int = _setting(1024, "memory one document may take to be read, in MiB", low=64)
+    reader_pages: int = _setting(1000, "pages one document may have", low=1)
+    reader_output_mib: int = _setting(64, "text one document may yield, in MiB", low=1)
+    upload_mib: int = _setting(100, "size one uploaded document may have, in MiB", low=1)
+    request_mib: int = _setting(8, "size one API request may have, in MiB", low=1)
+    workers: int = _setting(2, "documents read at once", low=1, high=64)
+    session_hours: float = _setting(12, "hours after which a person signs in again", low=0.1)
+    log_level: str = _setting("info", "debug, info, warning or error")
+
+    @property
+    def run_folder(self) -> Path:
+        """Sockets and locks of the running server: private to this user."""
+        return self.data / "run"
+
+    @property
+    def models_folder(self) -> Path:
+        """Model files and their manifests."""
+        return self.data / "models"
+
+
+def load(flags: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] | None = None) -> Settings:
+    """Reads the settings: flags first, then the environment, then the defaults.
+
+    Raises: SettingsError for an unknown `INTRAMUROS_` name or a value that does not fit.
+    """
+    environ = os.environ if environ is None else environ
+    table = {f.name: f for f in fields(Settings)}
+    values: dict[str, Any] = {}
+    for name, text in environ.items():
+        if name.startswith(PREFIX) and not name.startswith(PREFIX + "TEST_"):
+            _read_variable(name, text, table, values)
+    for name, value in (flags or {}).items():
+        if value is not None:
+            values[name] = _converted(table[name], value, shown=f"--{name.replace('_', '-')}")
+    values.setdefault("data", default_data_folder())
+    values["data"] = values["data"].expanduser().absolute()
+    return Settings(**values)
+
+
+def _read_variable(name: str, text: str, table: Mapping[str, Field[Any]], values: dict[str, Any]) -> None:
+    key = name.removeprefix(PREFIX).lower()
+    if (
+        key.endswith("_file")
+        and key not in table
+        and (secret := table.get(key.removesuffix("_file")))
+        and secret.metadata["secret"]
+    ):
+        try:
+            values[secret.name] = Path(text).read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise SettingsError(f"{name} names a file that can't be read: {error.strerror}.") from error
+        return
+    if key not in table:
+        raise SettingsError(
+            f"There is no setting {name}.", hint="See the list: intramuros serve --help, docs/reference/settings.md"
+        )
+    values[key] = _converted(table[key], text, shown=name)
+
+
+def _converted(entry: Field[Any], value: Any, *, shown: str) -> Any:
+    kind, meta = str(entry.type), entry.metadata
+    said = "(not shown)" if meta["secret"] else repr(value)
+    try:
+        if kind.startswith("bool"):
+            result: Any = (
+                value
+                if isinstance(value, bool)
+                else {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.lower()]
+            )
+        elif kind.startswith("int"):
+            result = int(value)
+        elif kind.startswith("float"):
+            result = float(value)
+        elif kind.startswith("Path"):
+            result = Path(value)
+        else:
+            result = str(value)
+    except (ValueError, KeyError) as error:
+        raise SettingsError(f"{shown} is {said}: it must be {_expected(kind)}.") from error
+    low, high = meta["low"], meta["high"]
+    if (low is not None and result < low) or (high is not None and result > high):
+        raise SettingsError(
+            f"{shown} is {said}: it must be {f'at least {low}' if high is None else f'between {low} and {high}'}."
+        )
+    if entry.name == "log_level" and result not in {"debug", "info", "warning", "error"}:
+        raise SettingsError(f"{shown} is {said}: it must be debug, info, warning or error.")
+    return result
+
+
+def _expected(kind: str) -> str:
+    for prefix, words in (("bool", "true or false"), ("int", "a whole number"), ("float", "a number")):
+        if kind.startswith(prefix):
+            return words
+    return "text"

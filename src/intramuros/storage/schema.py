@@ -1,0 +1,233 @@
+"""The tables. Every module that stores something reads and writes these with SQLAlchemy Core.
+
+Ids are random text (`new_id`), times are UTC epoch seconds (float), JSON columns hold lists and objects.
+Full text lives in `storage.fulltext`; originals live in `storage.blobs`. A change here needs a migration.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+
+def new_id() -> str:
+    """A random identifier: 96 bits as 16 URL-safe characters."""
+    return secrets.token_urlsafe(12)
+
+
+def now() -> float:
+    """The time now, in seconds since 1970 (UTC)."""
+    return time.time()
+
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "uq": "uq_%(table_name)s_%(column_0_name)s"}
+)
+
+# What belongs to the whole installation: default model, instance id, autotune results.
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", JSON, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("email", String, nullable=False, unique=True),  # lower case
+    Column("name", String, nullable=False),
+    Column("role", String, nullable=False),  # administrator | member
+    Column("password_hash", String),
+    Column("language", String, nullable=False, default="fr"),
+    Column("created_at", Float, nullable=False),
+    Column("suspended_at", Float),
+)
+
+# One-time links: the first administrator, and people an administrator invites.
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("role", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("used_at", Float),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),
+    Column("hint", String, nullable=False),  # the last four characters, to recognise it
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Column("revoked_at", Float),
+    Column("last_used_at", Float),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("wrapped_key", LargeBinary, nullable=False),  # the project's blob key, wrapped by the data key
+    Column("created_at", Float, nullable=False),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", String, nullable=False),  # reader | contributor | owner
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String, nullable=False),  # the file name it came with
+    Column("media_type", String, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("blob_id", String, nullable=False),
+    Column("state", String, nullable=False, index=True),  # received | reading | indexed | ready | failed
+    Column("pages_total", Integer),
+    Column("pages_read", Integer, nullable=False, default=0),
+    Column("pages_without_text", JSON, nullable=False, default=list),
+    Column("error_code", String),
+    Column("error_message", String),  # plain words, never content
+    Column("title", String),
+    Column("language", String),  # fr | de | it | en
+    Column("added_by", String),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("lease_owner", String),
+    Column("lease_until", Float),
+    UniqueConstraint("project_id", "sha256"),
+)
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),  # from 1
+    Column("width", Float),  # points (1/72 inch); null for formats without a page image
+    Column("height", Float),
+    Column("text", Text, nullable=False),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),  # the full-text row has the same number
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("project_id", String, nullable=False, index=True),
+    Column("ordinal", Integer, nullable=False),  # place in the document, from 0
+    Column("page", Integer, nullable=False),
+    Column("headings", JSON, nullable=False),  # path of headings above it, outermost first
+    Column("text", Text, nullable=False),
+    Column("start", Integer, nullable=False),  # where its text begins in the page's text, in characters
+    Column(
+        "lines", JSON, nullable=False
+    ),  # [[start, end, x0, y0, x1, y1], …]: characters of `text`, points from the top left
+    Column("tokens", Integer, nullable=False),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("ordinal", Integer, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answer", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+# A request that has begun. It becomes one row of `audit`; after a crash, one row with the outcome "interrupted".
+audit_open = Table(
+    "audit_open",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("opened_at", Float, nullable=False),
+    Column("holder", String, nullable=False),  # the process that opened it
+    Column("facts", JSON, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),  # 1, 2, 3 … without a gap
+    Column("id", String, nullable=False, unique=True),
+    Column("at", Float, nullable=False),
+    Column("actor", String),  # user id
+    Column("credential", String),  # session | key:<id> | local
+    Column("action", String, nullable=False),
+    Column("object", String),
+    Column("outcome", String, nullable=False),  # ok | refused | failed | interrupted
+    Column("facts", JSON, nullable=False),  # numbers and names from a closed list; never content
+    Column("hash", LargeBinary, nullable=False),
+)
+Index("ix_audit_at", audit.c.at)
+
+__all__ = [
+    "api_keys",
+    "audit",
+    "audit_open",
+    "chunks",
+    "conversations",
+    "documents",
+    "facts",
+    "invitations",
+    "members",
+    "metadata",
+    "new_id",
+    "now",
+    "pages",
+    "projects",
+    "sessions",
+    "turns",
+    "users",
+]
