@@ -1,0 +1,213 @@
+"""The one door to the network: whoever wants to reach another machine does so through here.
+
+Used by the downloads (`models.download`) and, over Unix sockets, by the engines. The allow-list is empty by default, so
+nothing leaves; an administrator's act, such as fetching a model, opens the door for named hosts and for that one act.
+It knows no models, users or documents.
+
+Every request and every redirect passes the same check: scheme, host and port must be on the list, and the addresses
+that a name resolves to are checked before a connection uses them (a name that is allowed but points into the company's
+network is refused, unless it was allowed as a private host). Cookies, proxies and credentials of the environment are
+never used.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from pathlib import Path
+
+import aiohttp
+from aiohttp import hdrs
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from intramuros.errors import EgressRefused
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PORTS = {"https": 443, "http": 80}
+HINT = "The administrator decides which hosts may be reached. Nothing was sent."
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "api-key"})
+CARRIER_GRADE_NAT = ip_network("100.64.0.0/10")
+NAT64 = ip_network("64:ff9b::/96")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One entry of the allow-list: a host (or `*.domain` for what is below a domain), its scheme and port.
+
+    `private`: the host may have an address inside the organisation's network. An address given as a number, and
+    `localhost`, are named as such and therefore need no mark.
+    """
+
+    host: str
+    scheme: str = "https"
+    port: int = 443
+    private: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Rule:
+        """Reads `host`, `*.domain`, `https://host:port` or `http://host`; `private:` before it marks a private host.
+
+        Raises: ValueError for anything else.
+        """
+        private = text.startswith("private:")
+        rest = text.removeprefix("private:")
+        url = URL(rest if "://" in rest else f"https://{rest}")
+        if url.scheme not in DEFAULT_PORTS or not url.raw_host or url.raw_path != "/" or url.user or url.query_string:
+            raise ValueError(f"{text!r} names no host that could be allowed")
+        host = _plain(url.raw_host)
+        named = host == "localhost" or _address(host) is not None
+        return cls(host, url.scheme, url.port or DEFAULT_PORTS[url.scheme], private or named)
+
+    def covers(self, url: URL) -> bool:
+        """Whether this entry allows a request to the address."""
+        return self.scheme == url.scheme and self.port == url.port and self.names(url.raw_host or "")
+
+    def names(self, host: str) -> bool:
+        """Whether this entry speaks of the host."""
+        host = _plain(host)
+        return host.endswith(self.host[1:]) if self.host.startswith("*.") else host == self.host
+
+
+class Egress:
+    """What may be reached from here, and the only way to reach it. Immutable: allowing more makes another one.
+
+    `allowed`: entries in the form of `Rule.parse`, or rules. Raises: ValueError for an entry that names no host.
+    """
+
+    def __init__(self, allowed: Iterable[str | Rule] = ()) -> None:
+        self.rules = tuple(entry if isinstance(entry, Rule) else Rule.parse(entry) for entry in allowed)
+
+    def permitting(self, hosts: Iterable[str | Rule], *, reason: str) -> Egress:
+        """A door that lets these hosts pass as well: an administrator's one act, kept in the log with its reason."""
+        wider = Egress([*self.rules, *hosts])
+        added = sorted(rule.host for rule in wider.rules[len(self.rules) :])
+        log.info("connections allowed to %s: %s", ", ".join(added) or "nobody", reason)
+        return wider
+
+    def check(self, url: URL | str) -> None:
+        """Says whether a request to this address may be made.
+
+        Raises: EgressRefused if no entry covers it, or if it is a number that no rule may reach.
+        """
+        url = URL(url)
+        matching = [rule for rule in self.rules if rule.covers(url)]
+        host = _plain(url.raw_host or "")
+        if not matching:
+            raise EgressRefused(f"The host {host or '(none)'} ({url.scheme}) is not on the allow-list.", hint=HINT)
+        address = _address(host)
+        if address is not None and not _is_reachable(address, private=True):
+            raise EgressRefused(f"The address {host} may never be reached.", hint=HINT)
+
+    def session(
+        self, *, connect_timeout_s: float = 20, read_timeout_s: float = 60, total_timeout_s: float | None = None
+    ) -> aiohttp.ClientSession:
+        """A client for the allowed hosts; close it after use. Anything else raises EgressRefused before it is sent."""
+        timeout = aiohttp.ClientTimeout(
+            total=total_timeout_s, sock_connect=connect_timeout_s, connect=connect_timeout_s, sock_read=read_timeout_s
+        )
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=_CheckedResolver(self), ttl_dns_cache=60),
+            middlewares=(self._guard,),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=timeout,
+            trust_env=False,
+            auto_decompress=False,
+        )
+
+    def unix(self, path: Path | str, *, limit: int = 0) -> aiohttp.ClientSession:
+        """A client for one Unix socket on this machine, for an engine's process; nothing can leave through it.
+
+        Units: `limit` connections at once, 0 for no limit. No timeout of its own: the caller sets one for each request.
+        """
+        return aiohttp.ClientSession(
+            connector=aiohttp.UnixConnector(path=str(path), limit=limit),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            trust_env=False,
+        )
+
+    async def _guard(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Checks each request, the followed redirects among them, and where an answer redirects to."""
+        self.check(request.url)
+        response = await handler(request)
+        if response.status in REDIRECTS and (target := response.headers.get(hdrs.LOCATION)):
+            try:
+                self._check_redirect(request, request.url.join(URL(target)))
+            except (EgressRefused, ValueError):
+                response.close()
+                raise
+        return response
+
+    def _check_redirect(self, request: aiohttp.ClientRequest, target: URL) -> None:
+        self.check(target)
+        carried = CREDENTIALS & {name.lower() for name in request.headers}
+        if carried and target.origin() != request.url.origin():
+            raise EgressRefused(
+                f"{request.url.raw_host} redirects to {target.raw_host}, and the request carries credentials.",
+                hint=HINT,
+            )
+
+
+class _CheckedResolver(AbstractResolver):
+    """Resolves names and refuses the addresses that the rule of the name does not cover.
+
+    The connection is made to exactly the addresses returned here, so a name can't change its mind in between.
+    """
+
+    def __init__(self, egress: Egress) -> None:
+        self._egress = egress
+        self._resolver = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        private = any(rule.private for rule in self._egress.rules if rule.names(host))
+        found = await self._resolver.resolve(host, port, family)
+        for result in found:
+            address = _address(result["host"])
+            if address is None or not _is_reachable(address, private=private):
+                raise EgressRefused(f"The host {host} points to a private address.", hint=HINT)
+        return found
+
+    async def close(self) -> None:
+        await self._resolver.close()
+
+
+def _plain(host: str) -> str:
+    return host.lower().rstrip(".")
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def _is_reachable(address: IPv4Address | IPv6Address, *, private: bool) -> bool:
+    """Whether a connection may go there: public addresses; with `private` also loopback, RFC 1918, RFC 4193, RFC 6598.
+
+    Link-local addresses, where clouds keep their metadata service, multicast and unspecified ones never.
+    """
+    inner = _embedded(address)
+    if inner.is_link_local or inner.is_multicast or inner.is_unspecified:
+        return False
+    return inner.is_global or (private and (inner.is_loopback or inner.is_private or inner in CARRIER_GRADE_NAT))
+
+
+def _embedded(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address inside an IPv6 one (mapped, 6to4, NAT64), which is where the packet ends."""
+    if isinstance(address, IPv6Address):
+        if inner := address.ipv4_mapped or address.sixtofour:
+            return inner
+        if address in NAT64:
+            return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
