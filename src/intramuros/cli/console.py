@@ -1,4 +1,4 @@
-"""What every command shares: the common options, opening the data, printing, and turning errors into words and exit codes.
+"""What every command shares: the options, opening the data, printing, and turning errors into words and exit codes.
 
 Exit codes: 0 done, 1 an error that the message explains, 2 wrong usage or a bad setting, 130 interrupted.
 """

@@ -1,12 +1,44 @@
-"""The root of the command line: options common to every command, and where the commands hang."""
+"""The root of the command line: where the commands hang."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="The private AI of an organisation, inside its own walls.")
+from intramuros import __version__
+from intramuros.cli import keys, models
+from intramuros.cli.add import add
+from intramuros.cli.ask import ask
+from intramuros.cli.console import out
+from intramuros.cli.demo import demo
+from intramuros.cli.init import init
+from intramuros.cli.search import search
+from intramuros.cli.selftest import selftest
+from intramuros.cli.serve import serve
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="The private AI of an organisation, inside its own walls.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        out.print(f"intramuros {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def root() -> None:
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)] = False,
+) -> None:
     """The private AI of an organisation, inside its own walls."""
+
+
+for function in (init, serve, add, search, ask, selftest, demo):
+    app.command()(function)
+app.add_typer(keys.app, name="keys")
+app.add_typer(models.app, name="models")

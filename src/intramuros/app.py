@@ -1,0 +1,210 @@
+"""Builds every part from the settings and hands each what it needs: the one file that knows them all.
+
+Called by the command line and the server. Nothing else constructs a part, so how they hang together is read here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from intramuros.accounts.caller import LOCAL
+from intramuros.accounts.identity import Identity
+from intramuros.accounts.keys import ApiKeys
+from intramuros.accounts.projects import Projects
+from intramuros.accounts.sessions import Sessions
+from intramuros.accounts.users import Users
+from intramuros.audit.record import Audit
+from intramuros.documents.ingest import Ingest
+from intramuros.documents.library import Library
+from intramuros.documents.reader.supervisor import Reader
+from intramuros.engines.pool import EnginePool
+from intramuros.errors import Conflict
+from intramuros.models.catalogue import Catalogue
+from intramuros.models.catalogue import load as load_catalogue
+from intramuros.models.installed import InstalledModels
+from intramuros.observability.metrics import Metrics
+from intramuros.privacy.egress import Egress
+from intramuros.retrieval.search import Search
+from intramuros.security.keys import DataKeys, create_keys, derive, open_keys
+from intramuros.settings import Settings
+from intramuros.storage import facts
+from intramuros.storage.blobs import Blobs
+from intramuros.storage.database import Database, create_database, open_database
+from intramuros.tasks.answer import AnswerTask
+from intramuros.tasks.complete import CompleteTask
+from intramuros.tasks.conversation import Conversations
+
+DATABASE = "intramuros.db"
+DEFAULT_MODEL = "default_model"
+
+
+@dataclass(slots=True)
+class App:
+    """All parts of one installation, built on one data folder."""
+
+    settings: Settings
+    keys: DataKeys
+    database: Database
+    blobs: Blobs
+    audit: Audit
+    users: Users
+    sessions: Sessions
+    api_keys: ApiKeys
+    identity: Identity
+    projects: Projects
+    egress: Egress
+    catalogue: Catalogue
+    models: InstalledModels
+    pool: EnginePool
+    reader: Reader
+    library: Library
+    ingest: Ingest
+    search: Search
+    conversations: Conversations
+    answer: AnswerTask
+    complete: CompleteTask
+    metrics: Metrics
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[App]:
+        """Runs what works in the background of a server: the ingest workers; stops engines and readers at the end."""
+        stop = asyncio.Event()
+        await asyncio.to_thread(self.audit.recover)
+        worker = asyncio.create_task(self.ingest.run(stop), name="ingest")
+        try:
+            yield self
+        finally:
+            stop.set()
+            await asyncio.gather(worker, return_exceptions=True)
+            await self.pool.stop()
+
+    def close(self) -> None:
+        """Gives back files and processes."""
+        self.reader.close()
+        self.audit.stop()
+        self.database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What `create` made: where the key is, in words."""
+
+    key_place: str
+
+
+def create(
+    settings: Settings, *, use_keyring: bool = False, admin_email: str | None = None, admin_password: str | None = None
+) -> Created:
+    """Makes a new data folder with its key and, if given, its first administrator.
+
+    Raises: Conflict when the folder holds data already, BadRequest for a weak password.
+    """
+    if (settings.data / "keys.json").exists():
+        raise Conflict(f"There is Intramuros data in {settings.data} already.", hint="Start it with: intramuros serve")
+    keys = create_keys(settings.data, key_file=settings.key_file, passphrase=settings.passphrase, use_keyring=use_keyring)
+    create_database(settings.data / DATABASE, keys.database).close()
+    app = assemble(settings, keys)
+    try:
+        with app.audit.entry_sync("init", by=LOCAL, via="cli"):
+            app.users.add_local_operator()
+            if admin_email is not None:
+                app.users.create(admin_email, name=admin_email.split("@")[0], role="administrator", password=admin_password)
+    finally:
+        app.close()
+    return Created(key_place=keys.place)
+
+
+def build(settings: Settings) -> App:
+    """Opens an existing data folder and builds all parts on it.
+
+    Raises: NotInitialised, WrongKey, StorageCorrupt.
+    """
+    return assemble(settings, open_keys(settings.data, key_file=settings.key_file, passphrase=settings.passphrase))
+
+
+def assemble(settings: Settings, keys: DataKeys) -> App:
+    """Builds the parts, bottom up."""
+    database = open_database(settings.data / DATABASE, keys.database)
+    blobs = Blobs(settings.data / "blobs", keys.data)
+    audit = Audit(database, key=derive(keys.data, "audit"))
+    users = Users(database)
+    sessions = Sessions(database, hours=settings.session_hours)
+    api_keys = ApiKeys(database)
+    identity = Identity(database, users=users, sessions=sessions, keys=api_keys)
+    projects = Projects(database, blobs)
+    metrics = Metrics()
+
+    egress = Egress()
+    catalogue = load_catalogue()
+    models = InstalledModels(settings.models_folder, catalogue, default=_Fact(database, DEFAULT_MODEL, settings.model))
+    pool = EnginePool(models, settings, egress=egress, remember=_Remembered(database))
+
+    reader = Reader(settings)
+    library = Library(database, blobs, projects, settings)
+    ingest = Ingest(database, library, reader, settings)
+    search = Search(database)
+    conversations = Conversations(database)
+    answer = AnswerTask(search=search, pool=pool, models=models, conversations=conversations)
+    complete = CompleteTask(pool=pool, metrics=metrics)
+    return App(
+        settings=settings,
+        keys=keys,
+        database=database,
+        blobs=blobs,
+        audit=audit,
+        users=users,
+        sessions=sessions,
+        api_keys=api_keys,
+        identity=identity,
+        projects=projects,
+        egress=egress,
+        catalogue=catalogue,
+        models=models,
+        pool=pool,
+        reader=reader,
+        library=library,
+        ingest=ingest,
+        search=search,
+        conversations=conversations,
+        answer=answer,
+        complete=complete,
+        metrics=metrics,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """One stored fact that a setting may override for this run."""
+
+    database: Database
+    name: str
+    override: Any = None
+
+    def get(self) -> Any:
+        if self.override is not None:
+            return self.override
+        with self.database.read() as connection:
+            return facts.get(connection, self.name)
+
+    def set(self, value: Any) -> None:
+        with self.database.write() as connection:
+            facts.put(connection, self.name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """Measurements kept from one run to the next, such as autotuned engine options."""
+
+    database: Database
+
+    def load(self, key: str) -> Any:
+        with self.database.read() as connection:
+            return facts.get(connection, f"measured:{key}")
+
+    def save(self, key: str, value: Any) -> None:
+        with self.database.write() as connection:
+            facts.put(connection, f"measured:{key}", value)

@@ -1,0 +1,60 @@
+"""`intramuros init`: makes the data folder, its key and, if asked, the first administrator."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from intramuros.cli.console import AsJson, DataFolder, command, out, print_json, settings_for
+from intramuros.errors import BadRequest
+
+
+@command
+def init(
+    data: DataFolder = None,
+    admin_email: Annotated[str | None, typer.Option(help="Create this administrator now; else the first start prints a link.")] = None,
+    admin_password_file: Annotated[Path | None, typer.Option(help="File with the administrator's password (first line).")] = None,
+    ask_passphrase: Annotated[bool, typer.Option("--passphrase", help="Open the data with a passphrase instead of a key file.")] = False,
+    use_keyring: Annotated[bool, typer.Option("--keyring", help="Keep the key in the operating system's keyring.")] = False,
+    if_needed: Annotated[bool, typer.Option("--if-needed", help="Do nothing where the data exists already.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make an encrypted data folder. The key is kept apart from it: back both up, separately."""
+    from intramuros.app import create
+
+    passphrase = _new_passphrase() if ask_passphrase else None
+    settings = settings_for(data, passphrase=passphrase)
+    if if_needed and (settings.data / "keys.json").exists():
+        return
+    password = _password(admin_email, admin_password_file)
+    made = create(settings, use_keyring=use_keyring, admin_email=admin_email, admin_password=password)
+    if as_json:
+        print_json({"data": str(settings.data), "key": made.key_place, "administrator": admin_email})
+        return
+    out.print(f"Data folder: {settings.data} (encrypted)")
+    out.print(f"Key:         {made.key_place}")
+    out.print("Without the key nobody can read the data, you included: keep a copy of it in a safe place.")
+
+
+def _password(email: str | None, file: Path | None) -> str | None:
+    if (email is None) != (file is None):
+        raise BadRequest("An administrator needs both --admin-email and --admin-password-file.")
+    if file is None:
+        return None
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise BadRequest(f"The password file can't be read: {error.strerror}.") from error
+    if not lines or not lines[0]:
+        raise BadRequest("The password file is empty.")
+    return lines[0]
+
+
+def _new_passphrase() -> str:
+    first = getpass.getpass("New passphrase: ")
+    if first != getpass.getpass("The same again: "):
+        raise BadRequest("The two passphrases differ; nothing was made.")
+    return first

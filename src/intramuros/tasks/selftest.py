@@ -1,0 +1,185 @@
+"""The self-test: what Intramuros promises, tried on this installation, one row a promise.
+
+Called by `intramuros selftest` and the administration page. Every check does the real thing on the real data folder
+(with random words of its own, removed again) and says what it saw; a check that raises has not held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from intramuros.audit.record import Audit
+from intramuros.audit.verify import verify
+from intramuros.documents import samples
+from intramuros.documents.reader.supervisor import Reader
+from intramuros.engines.pool import EnginePool
+from intramuros.errors import ContextOverflow, EgressRefused, IntramurosError, ModelNotFound
+from intramuros.models.installed import InstalledModels
+from intramuros.privacy.egress import Egress
+from intramuros.settings import Settings
+from intramuros.storage import facts, fulltext
+from intramuros.storage.blobs import Blobs
+from intramuros.storage.database import Database
+
+LEAST_FREE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise as tried: `held` is None when there was nothing to try it on."""
+
+    name: str
+    promise: str
+    held: bool | None
+    detail: str
+
+
+class Broken(Exception):  # a finding of the self-test, not an error of the program
+    """A promise did not hold; the message says what was seen."""
+
+
+class NothingToTry(Exception):
+    """The check needs something this installation does not have yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Tries each promise on the parts of one installation."""
+
+    settings: Settings
+    database: Database
+    blobs: Blobs
+    audit: Audit
+    egress: Egress
+    models: InstalledModels
+    pool: EnginePool
+    reader: Reader
+    key_file: Path | None
+
+    async def run(self) -> AsyncIterator[Check]:
+        """Yields each check as it is done."""
+        checks: tuple[tuple[str, str, Callable[[], Awaitable[str]]], ...] = (
+            ("key", "The key is kept apart from the data, for its owner only.", self._key),
+            ("database", "The database is whole: every page carries a valid seal.", self._database),
+            ("nothing readable", "Words of documents can't be found in any file on disk.", self._nothing_readable),
+            ("audit", "Every record is there, in order, unchanged.", self._audit),
+            ("egress", "No connection leaves: the allow-list is empty and a try is refused.", self._egress),
+            ("reader", "Documents are read in a process of their own.", self._reader),
+            ("model file", "The model is the one that was verified.", self._model_file),
+            ("engine", "The model answers, and refuses a prompt it would have to cut.", self._engine),
+            ("disk", "There is room to write.", self._disk),
+        )
+        for name, promise, check in checks:
+            try:
+                yield Check(name, promise, True, await check())
+            except Broken as broken:
+                yield Check(name, promise, False, str(broken))
+            except NothingToTry as missing:
+                yield Check(name, promise, None, str(missing))
+            except (IntramurosError, OSError) as error:
+                yield Check(name, promise, False, str(error))
+
+    async def _key(self) -> str:
+        if self.key_file is None:
+            return "opened with a passphrase or the keyring; no key on disk"
+        if self.settings.data in self.key_file.absolute().parents:
+            raise Broken(f"{self.key_file} lies inside the data folder.")
+        if self.key_file.stat().st_mode & 0o077:
+            raise Broken(f"{self.key_file} can be read by other users of this machine.")
+        return f"{self.key_file}, mode 600"
+
+    async def _database(self) -> str:
+        problems = await asyncio.to_thread(self.database.check)
+        if problems:
+            raise Broken("; ".join(problems[:3]))
+        return "integrity and page seals checked"
+
+    async def _nothing_readable(self) -> str:
+        return await asyncio.to_thread(self._leave_and_look_for_words)
+
+    def _leave_and_look_for_words(self) -> str:
+        word = "canari" + secrets.token_hex(12)
+        key, _ = self.blobs.new_project_key()
+        blob = self.blobs.put(key, word.encode() * 100)
+        row = -secrets.randbits(40)
+        try:
+            with self.database.write() as connection:
+                facts.put(connection, "selftest", word)
+                fulltext.add(connection, [(row, [word], [], [word], "selftest")])
+            found = [path for path in self._files() if _contains(path, word)]
+        finally:
+            self.blobs.remove(blob.id)
+            with self.database.write() as connection:
+                facts.remove(connection, "selftest")
+                fulltext.remove(connection, [row])
+        if found:
+            raise Broken(f"The words stand readable in {found[0]}.")
+        return f"{sum(1 for _ in self._files())} files searched for words just stored"
+
+    def _files(self) -> list[Path]:
+        return [p for p in self.settings.data.rglob("*") if p.is_file() and self.settings.models_folder not in p.parents]
+
+    async def _audit(self) -> str:
+        with self.database.read() as connection:
+            result = verify(connection)
+        if not result.ok:
+            raise Broken(f"Record {result.first_bad}: {result.reason}")
+        return f"{result.records} records verified"
+
+    async def _egress(self) -> str:
+        try:
+            async with self.egress.session() as session, session.get("https://example.com/"):
+                raise Broken("A connection to example.com was allowed.")
+        except EgressRefused:
+            return "a try to reach example.com was refused before any packet"
+
+    async def _reader(self) -> str:
+        path = samples.paths()[0]
+        reading = await self.reader.read(path.read_bytes(), name=path.name)
+        if not any(page.has_text for page in reading.pages):
+            raise Broken("The sample document came back without text.")
+        return f"a sample of {len(reading.pages)} page(s) read"
+
+    async def _model_file(self) -> str:
+        model = self._default_model()
+        digest = await asyncio.to_thread(model.digest)
+        if model.sha256 and digest != model.sha256:
+            raise Broken(f"{model.path.name} is not the file that was installed.")
+        return f"{model.name}: SHA-256 {digest[:16]}… as installed"
+
+    async def _engine(self) -> str:
+        model = self._default_model()
+        async with self.pool.engine(model.name) as engine:
+            question = {"messages": [{"role": "user", "content": "Bonjour"}], "max_tokens": 4}
+            reply = await engine.generate(question)
+            context = (await engine.health()).context_tokens
+            with contextlib.suppress(ContextOverflow):
+                await engine.generate({"messages": [{"role": "user", "content": "mot " * 2 * context}], "max_tokens": 4})
+                raise Broken("A prompt longer than the context was accepted.")
+        return f"{reply.usage.completion_tokens} tokens from {model.name}; {context} tokens of context, more is refused"
+
+    def _default_model(self):  # type: ignore[no-untyped-def]
+        try:
+            return self.models.get("default")
+        except ModelNotFound as error:
+            raise NothingToTry("no model is installed yet") from error
+
+    async def _disk(self) -> str:
+        free = shutil.disk_usage(self.settings.data).free
+        if free < LEAST_FREE_BYTES:
+            raise Broken(f"Only {free >> 20} MiB are free.")
+        return f"{free >> 30} GiB free"
+
+
+def _contains(path: Path, word: str) -> bool:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    return word.encode() in content or word.encode("utf-16-le") in content
