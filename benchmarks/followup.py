@@ -10,7 +10,7 @@ from benchmarks.running import prepared, served
 from benchmarks.streaming import chat, first_token
 
 PARAGRAPH = (
-    "Article {n}. Le prestataire intervient dans un délai de {n} heures ouvrées après l'appel du client, de 8 h à 18 h, "
+    "Article {n}. Le prestataire intervient dans un délai de {n} heures ouvrées après l'appel du client, "
     "et remet un rapport d'intervention signé. Toute pièce remplacée est garantie {n} mois. "
 )
 

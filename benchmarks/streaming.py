@@ -7,6 +7,7 @@ import json
 import time
 import urllib.parse
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.running import Served
 
@@ -42,7 +43,8 @@ def chat(server: Served, messages: list[dict[str, str]], *, max_tokens: int) -> 
     answer = connection.getresponse()
     if answer.status != 200:
         raise OSError(f"status {answer.status}: {answer.read(300)!r}")
-    first, usage = 0.0, {}
+    first = 0.0
+    usage: dict[str, Any] = {}
     for line in answer:
         if not line.startswith(b"data: {"):
             continue
