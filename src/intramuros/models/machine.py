@@ -18,19 +18,11 @@ FALLBACK_MEMORY = 4 << 30
 BANDWIDTH_OF_A_CORE = 8e9  # bytes a second, a cautious figure for one core of a server or desktop
 MOST_BANDWIDTH = 40e9  # two channels of DDR4 or DDR5
 BANDWIDTH_USED = 0.55  # share of it that decoding reaches: measured by the llmfit project on 152 machines
-NAMED_FLAGS = (
-    "avx2",
-    "fma",
-    "f16c",
-    "avx512f",
-    "avx512_vnni",
-    "avx_vnni",
-    "amx_int8",
-    "asimd",
-    "asimddp",
-    "i8mm",
-    "sve",
+NAMED_FLAGS = frozenset(
+    {"avx", "avx2", "fma", "f16c", "bmi2", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_int8"}
+    | {"asimd", "asimddp", "i8mm", "sve"}
 )
+"""Instruction sets that decide how fast a model runs."""
 
 
 @dataclass(frozen=True, slots=True)
