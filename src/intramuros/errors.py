@@ -24,6 +24,7 @@
     │   ├── WrongKey               the key does not open the database           503
     │   ├── StorageCorrupt         the database is damaged                      503
     │   ├── StorageFull            no space left on the disk                    507
+    │   ├── StorageBusy            another process writes for too long          503
     │   └── NotInitialised         there is no Intramuros data here             503
     ├── SettingsError              a setting is unknown or has a bad value      500
     └── AlreadyRunning             another server has this data or this port    409
@@ -206,6 +207,13 @@ class StorageFull(StorageError):
 
     code, status = "storage_full", 507
     hint = "Free some disk space and try again."
+
+
+class StorageBusy(StorageError):
+    """Another process has been writing to the database for too long; nothing was changed."""
+
+    code, retry = "storage_busy", True
+    hint = "Try again in a moment."
 
 
 class NotInitialised(StorageError):

@@ -163,6 +163,7 @@ chunks = Table(
         "lines", JSON, nullable=False
     ),  # [[start, end, x0, y0, x1, y1], …]: characters of `text`, points from the top left
     Column("tokens", Integer, nullable=False),
+    sqlite_autoincrement=True,  # a number is never used again: an old answer must not point into another document
 )
 
 conversations = Table(

@@ -1,0 +1,147 @@
+"""Original files, encrypted: one file for each under a random name, in segments under its project's key.
+
+Called by the documents' library. It knows no documents and no projects: a project hands in its own key, which the
+data key wraps. What `put` returned is on the disk; a name that is not there yet, or no longer, is nowhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import secrets
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from intramuros.errors import NotFound, StorageCorrupt
+from intramuros.security.crypto import KEY_BYTES, Readable, Writable, decrypt_stream, encrypt_stream, open_sealed, seal
+from intramuros.storage.failures import from_system
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_UNFINISHED = ".part"
+_WRAPPING = b"project key"
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """What was stored: its random id, and the size and hash of its plaintext."""
+
+    id: str
+    size_bytes: int
+    sha256: bytes
+
+
+class Blobs:
+    """The encrypted files under `folder`."""
+
+    def __init__(self, folder: Path, data_key: bytes) -> None:
+        self.folder = folder
+        self._data_key = data_key
+
+    def new_project_key(self) -> tuple[bytes, bytes]:
+        """A key for the files of one project, and the same wrapped by the data key, to be stored."""
+        key = secrets.token_bytes(KEY_BYTES)
+        return key, seal(self._data_key, key, context=_WRAPPING)
+
+    def project_key(self, wrapped: bytes) -> bytes:
+        """The key in a wrapped one.
+
+        Raises: StorageCorrupt if it was changed or belongs to other data.
+        """
+        return open_sealed(self._data_key, wrapped, context=_WRAPPING)
+
+    def put(self, key: bytes, source: BinaryIO | Readable | bytes) -> BlobInfo:
+        """Stores everything `source` gives; when this returns, it is on the disk under its name.
+
+        Raises: StorageFull, StorageError; then nothing is left behind.
+        """
+        blob_id = secrets.token_hex(16)
+        path = self._path(blob_id)
+        reader = _Hashing(io.BytesIO(source) if isinstance(source, bytes) else source)
+        with self._writing(path):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            unfinished = path.with_suffix(_UNFINISHED)
+            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                encrypt_stream(key, reader, file, context=blob_id.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.rename(path)
+            _sync(path.parent)
+        return BlobInfo(blob_id, reader.size_bytes, reader.sha256.digest())
+
+    def open(self, key: bytes, blob_id: str) -> bytes:
+        """A stored file, whole and checked.
+
+        Raises: NotFound, StorageCorrupt.
+        """
+        content = io.BytesIO()
+        self.read_to(content, key, blob_id)
+        return content.getvalue()
+
+    def read_to(self, writer: Writable, key: bytes, blob_id: str) -> None:
+        """Writes a stored file's content into `writer`, in constant memory.
+
+        Raises: NotFound, StorageCorrupt; then what was written so far is to be thrown away.
+        """
+        try:
+            with self._path(blob_id).open("rb") as file:
+                decrypt_stream(key, file, writer, context=blob_id.encode())
+        except FileNotFoundError as error:
+            raise NotFound(f"There is no stored file {blob_id}.") from error
+
+    def remove(self, blob_id: str) -> None:
+        """Erases a stored file; nothing happens if it is gone already."""
+        path = self._path(blob_id)
+        if path.exists():
+            path.unlink(missing_ok=True)
+            _sync(path.parent)
+
+    def orphans(self, known: Collection[str], *, older_than_s: float = 3600) -> Iterator[Path]:
+        """Files that no row knows and that are not just being written: what a crash left, to be unlinked."""
+        latest = time.time() - older_than_s
+        for path in self.folder.glob("??/*"):
+            if path.name not in known and path.stat().st_mtime <= latest:
+                yield path
+
+    def _path(self, blob_id: str) -> Path:
+        if not _ID.fullmatch(blob_id):
+            raise StorageCorrupt("The id of a stored file is not one.")
+        return self.folder / blob_id[:2] / blob_id
+
+    @contextmanager
+    def _writing(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            path.with_suffix(_UNFINISHED).unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise from_system(error, path) from error
+            raise
+
+
+class _Hashing:
+    """Reads through, and counts and hashes what it sees."""
+
+    def __init__(self, source: Readable) -> None:
+        self._source = source
+        self.size_bytes = 0
+        self.sha256 = hashlib.sha256()
+
+    def read(self, size: int, /) -> bytes:
+        data = self._source.read(size)
+        self.size_bytes += len(data)
+        self.sha256.update(data)
+        return data
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

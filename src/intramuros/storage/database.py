@@ -1,0 +1,262 @@
+"""The encrypted database: one SQLCipher file, many readers, one writer.
+
+Called by everything that stores rows, which gets SQLAlchemy connections and no more. It knows the driver, the key,
+the pragmas and the file; it knows no tables but through the migrations.
+
+    with database.read() as connection: …                 # a snapshot
+    with database.write() as connection: …                # committed at the end, or rolled back
+    with database.write(durable=True) as connection: …    # also survives a power cut
+
+Safe to use from many threads and from many processes. Commits survive `kill -9`; only durable ones are sure to
+survive a power cut.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool, StaticPool
+from sqlcipher3 import dbapi2
+
+from intramuros.errors import Conflict, NotInitialised, StorageBusy, StorageCorrupt
+from intramuros.security.crypto import derive
+from intramuros.storage import migrations
+from intramuros.storage.failures import from_system, translated
+
+FILE_NAME = "intramuros.db"
+READERS = 16
+WAIT_S = 30.0
+
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA mmap_size = 0",
+    "PRAGMA trusted_schema = OFF",
+)
+
+
+class Database:
+    """A database that exists and opens with `key`; made by `create` and `open_database`.
+
+    Raises: from every use, WrongKey, StorageCorrupt, StorageFull, StorageBusy or StorageError in place of the
+    driver's errors; constraint violations stay `sqlalchemy.exc.IntegrityError`.
+    """
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        self.path = path
+        self._key = key
+        self._readers = _engine(self._connect, "BEGIN", poolclass=QueuePool, pool_size=4, max_overflow=READERS - 4)
+        self._writers = _engine(self._connect, "BEGIN IMMEDIATE", poolclass=StaticPool)
+        self._writing = threading.Lock()
+        self._writing_thread: int | None = None
+        self._is_durable = False
+        self._watching = threading.Lock()
+        self._watch: Any = None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one unchanging state of the data, whatever others write meanwhile."""
+        with self._translating(), self._readers.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self, *, durable: bool = False, wait_s: float = WAIT_S) -> Iterator[Connection]:
+        """A connection in the one writing transaction; keep it short, for others wait.
+
+        Raises: StorageBusy if another thread writes for longer than `wait_s`, or another process for longer than 30 s.
+        """
+        with self._alone(wait_s), self._translating(), self._writers.connect() as connection:
+            if durable != self._is_durable:
+                self._pragma(f"synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._is_durable = durable
+            with connection.begin():
+                yield connection
+
+    def data_version(self) -> int:
+        """A number that changes whenever anything was committed, here or in another process. Costs microseconds."""
+        with self._watching, self._translating():
+            if self._watch is None:
+                self._watch = self._connect()
+            return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
+
+    def checkpoint(self) -> bool:
+        """Moves everything into the main file and empties the write-ahead log, with what was erased in it.
+
+        Returns whether the log is empty now; a reader in the middle of a long read prevents it.
+        """
+        with self._alone(WAIT_S), self._translating():
+            busy, _, _ = self._pragma("wal_checkpoint(TRUNCATE)")[0]
+            return not busy
+
+    def check(self) -> list[str]:
+        """What is wrong with the file: damaged pages, broken structure, rows that point nowhere; nothing, if it is well."""
+        found: list[str] = []
+        connection = self._connect()
+        try:
+            for pragma in ("cipher_integrity_check", "integrity_check", "foreign_key_check"):
+                rows = connection.execute(f"PRAGMA {pragma}").fetchall()
+                found += [f"{pragma}: {' '.join(map(str, row))}" for row in rows if row != ("ok",)]
+        except dbapi2.Error as error:
+            found.append(f"integrity_check: {error}")
+        finally:
+            connection.close()
+        return found
+
+    def close(self) -> None:
+        """Gives back every connection. The database may be opened again."""
+        self._readers.dispose()
+        self._writers.dispose()
+        with self._watching:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
+
+    @contextmanager
+    def _alone(self, wait_s: float) -> Iterator[None]:
+        """One writer at a time in this process: waiting here is fair and cheap, waiting in SQLite is neither."""
+        if self._writing_thread == threading.get_ident():
+            raise RuntimeError("write() inside write() in the same thread would wait for itself")
+        if not self._writing.acquire(timeout=wait_s):
+            raise StorageBusy
+        self._writing_thread = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._writing_thread = None
+            self._writing.release()
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, dbapi2.Error) as error:
+            known = translated(error, self.path, is_right_key=_is_right_key(self.path, self._key))
+            if known is None:
+                raise
+            raise known from error
+
+    def _pragma(self, text: str) -> list[Any]:
+        """Runs a pragma on the writer, outside any transaction."""
+        with self._writers.connect() as connection:
+            cursor = connection.connection.cursor()
+            try:
+                cursor.execute(f"PRAGMA {text}")
+                return list(cursor.fetchall())
+            finally:
+                cursor.close()
+
+    def _connect(self) -> Any:
+        connection = dbapi2.connect(
+            f"file:{_quoted(self.path)}?mode=rw",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=WAIT_S,
+        )
+        connection.execute("PRAGMA cipher_log_level = NONE")
+        connection.execute(f"PRAGMA key = \"x'{self._key.hex()}'\"")
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        return connection
+
+
+def create(path: Path, key: bytes) -> Database:
+    """Makes a new database: complete under its name, or not there at all.
+
+    Raises: Conflict if there is one, StorageFull.
+    """
+    if path.exists():
+        raise Conflict(f"There is a database at {path} already.")
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        database = Database(unfinished, key)
+        with database.write(durable=True) as connection:
+            migrations.upgrade(connection)
+        database.checkpoint()
+        database.close()
+        _write_key_check(path, key)
+        os.link(unfinished, path)
+    except FileExistsError as error:
+        raise Conflict(f"There is a database at {path} already.") from error
+    except OSError as error:
+        raise from_system(error, path) from error
+    finally:
+        for rest in unfinished.parent.glob(unfinished.name + "*"):
+            rest.unlink()
+    return Database(path, key)
+
+
+def open_database(path: Path, key: bytes) -> Database:
+    """Opens a database and brings its tables to this version, whichever process comes first.
+
+    Raises: NotInitialised, WrongKey, StorageCorrupt, StorageError if it was written by a newer version.
+    """
+    if not path.exists():
+        raise NotInitialised(f"There is no database at {path}.")
+    if path.stat().st_size == 0:
+        raise StorageCorrupt(f"The database {path} is empty.")
+    database = Database(path, key)
+    try:
+        with database.read() as connection:
+            is_current = migrations.is_current(connection)
+        if not is_current:
+            with _locked(path.with_suffix(".lock")), database.write(durable=True) as connection:
+                migrations.upgrade(connection)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _engine(connect: Callable[[], Any], begin: str, **pool: Any) -> Engine:
+    engine = create_engine("sqlite://", module=dbapi2, creator=connect, hide_parameters=True, **pool)
+    # The driver is in autocommit mode, so that SQLite's own BEGIN is the only one.
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _quoted(path: Path) -> str:
+    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _key_check(key: bytes) -> bytes:
+    return derive(key, "database key check").hex().encode()
+
+
+def _write_key_check(path: Path, key: bytes) -> None:
+    """Keeps beside the database what tells a wrong key from a damaged first page; it reveals nothing of the key."""
+    descriptor = os.open(path.with_suffix(".check"), os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(_key_check(key))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _is_right_key(path: Path, key: bytes) -> bool:
+    try:
+        return path.with_suffix(".check").read_bytes() == _key_check(key)
+    except OSError:
+        return False
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
