@@ -1,0 +1,140 @@
+"""Who is asking: the one way from a request's headers to a caller, for every door.
+
+Called by the server's guard and by whoever must look again (a long stream, a socket). A request shows one
+credential; if that one is not good, nobody is asking, whatever else it carries. What was found is remembered in memory
+and forgotten as soon as any process revokes, closes, suspends or changes anything about people.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+
+from intramuros.accounts.caller import LOCAL, Caller
+from intramuros.accounts.keys import ApiKeys
+from intramuros.accounts.sessions import Known, Sessions
+from intramuros.security.tokens import same, token_hash
+from intramuros.storage import facts
+from intramuros.storage.database import Database
+from intramuros.storage.schema import now
+
+COOKIE = "intramuros_session"
+
+_MAX_REMEMBERED = 4096
+_WRITE_EVERY_S = 60.0
+
+
+class Identity:
+    """Finds the caller of a request. `local_token` is what the machine's own command line shows a running server."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        sessions: Sessions,
+        keys: ApiKeys,
+        local_token: str | None = None,
+        cookie: str = COOKIE,
+    ) -> None:
+        self._database = database
+        self._sessions = sessions
+        self._keys = keys
+        self._local_token = local_token
+        self._cookie = cookie
+        self._lock = threading.Lock()
+        self._remembered: OrderedDict[bytes, Known] = OrderedDict()
+        self._seen_version = -1
+        self._seen_revision = -1
+        self._used: dict[str, float] = {}
+        self._written_at = now()
+        self._writer: threading.Thread | None = None
+
+    def caller(self, headers: Mapping[str, str]) -> Caller | None:
+        """Who is asking, from the headers (names in lower case); None if nobody known.
+
+        The first of these that is there counts: `authorization: Bearer …`, `x-api-key`, the session's cookie.
+        """
+        key = _shown_key(headers)
+        token = None if key is not None else self.session_token(headers)
+        if key is not None:
+            if self._local_token is not None and same(key, self._local_token):
+                return LOCAL
+            return self._found(key, is_key=True)
+        return self._found(token, is_key=False) if token else None
+
+    def session_token(self, headers: Mapping[str, str]) -> str | None:
+        """The session's token in the cookie, good or not: for signing out and CSRF."""
+        text = headers.get("cookie")
+        if not text or self._cookie not in text:
+            return None
+        try:
+            morsel = SimpleCookie(text).get(self._cookie)
+        except CookieError:
+            return None
+        return morsel.value if morsel else None
+
+    def flush(self) -> None:
+        """Writes when keys were last used. Called now and then by itself, and once at the end by `app`."""
+        with self._lock:
+            used, self._used = self._used, {}
+            self._written_at = now()
+        self._keys.used(used)
+
+    def _found(self, credential: str, *, is_key: bool) -> Caller | None:
+        digest = token_hash(credential)
+        revision = self._forget_if_changed()
+        with self._lock:
+            known = self._remembered.get(digest)
+        if known is None:
+            known = self._keys.known(credential) if is_key else self._sessions.known(credential)
+            if known is None:
+                return None
+            self._remember(digest, known, revision)
+        at = now()
+        if known.expires_at <= at:
+            return None
+        if is_key:
+            self._note_use(known.caller.credential.removeprefix("key:"), at)
+        return known.caller
+
+    def _remember(self, digest: bytes, known: Known, revision: int) -> None:
+        """Keeps what was looked up, unless another thread saw a change since: then it may be what was revoked."""
+        with self._lock:
+            if self._seen_revision == revision:
+                self._remembered[digest] = known
+                if len(self._remembered) > _MAX_REMEMBERED:
+                    self._remembered.popitem(last=False)
+
+    def _forget_if_changed(self) -> int:
+        """The revision of accounts now. Microseconds when nothing was written by anyone; else one row is read."""
+        version = self._database.data_version()
+        if version == self._seen_version:
+            return self._seen_revision
+        with self._database.read() as connection:
+            revision = int(facts.get(connection, "accounts_revision", 0))
+        with self._lock:
+            if revision != self._seen_revision:
+                self._remembered.clear()
+                self._seen_revision = revision
+            self._seen_version = version
+        return revision
+
+    def _note_use(self, key_id: str, at: float) -> None:
+        with self._lock:
+            self._used[key_id] = at
+            is_due = at - self._written_at > _WRITE_EVERY_S and (self._writer is None or not self._writer.is_alive())
+            if is_due:
+                self._written_at = at
+                self._writer = threading.Thread(target=self.flush, name="key use", daemon=True)
+                self._writer.start()
+
+
+def _shown_key(headers: Mapping[str, str]) -> str | None:
+    """The key a program shows; an authorization of another kind is shown too, and is good for nothing."""
+    authorization = headers.get("authorization")
+    if authorization is not None:
+        scheme, _, value = authorization.partition(" ")
+        return value.strip() if scheme.lower() == "bearer" else ""
+    return headers.get("x-api-key")

@@ -1,0 +1,121 @@
+"""API keys of programs: made once, shown once, stored as hashes. Called by the key page, the command line and
+`accounts.identity`. A key acts as the person it belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from intramuros.accounts.caller import LOCAL, Caller
+from intramuros.accounts.sessions import Known
+from intramuros.accounts.users import ensure_local
+from intramuros.errors import BadRequest, NotFound
+from intramuros.security.tokens import is_api_key, new_api_key, token_hash
+from intramuros.storage.database import Database
+from intramuros.storage.schema import api_keys, new_id, now, users
+
+_NEVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What is known of a key; `hint` is its last four characters."""
+
+    id: str
+    name: str
+    hint: str
+    user_id: str
+    created_at: float
+    expires_at: float | None
+    revoked_at: float | None
+    last_used_at: float | None
+
+
+class ApiKeys:
+    """The API keys of this installation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, name: str, user_id: str, *, expires: float | None = None) -> tuple[str, ApiKey]:
+        """A new key, and what is kept of it; the key itself can't be shown again.
+
+        Units: `expires` is a time, in UTC seconds. `LOCAL.user_id` makes a key of the machine's operator.
+        Raises: BadRequest for a bad name or a time that is past, NotFound if there is no such person.
+        """
+        name = " ".join(name.split())
+        if not 1 <= len(name) <= 100:
+            raise BadRequest("The name of a key must have 1 to 100 characters.", code="bad_name")
+        if expires is not None and expires <= now():
+            raise BadRequest("The key would have expired already.", code="bad_expiry")
+        key = new_api_key()
+        record = ApiKey(new_id(), name, key[-4:], user_id, now(), expires, None, None)
+        values = {field: getattr(record, field) for field in ApiKey.__slots__} | {"token_hash": token_hash(key)}
+        try:
+            with self._database.write(durable=True) as connection:
+                if user_id == LOCAL.user_id:
+                    ensure_local(connection)
+                connection.execute(insert(api_keys).values(values))
+        except IntegrityError as error:
+            raise NotFound("There is no such person.") from error
+        return key, record
+
+    def list(self, user_id: str | None = None) -> list[ApiKey]:
+        """The keys of a person, or of everybody, newest first; revoked ones too."""
+        statement = select(api_keys).order_by(api_keys.c.created_at.desc(), api_keys.c.id)
+        if user_id is not None:
+            statement = statement.where(api_keys.c.user_id == user_id)
+        with self._database.read() as connection:
+            return [_record(row) for row in connection.execute(statement)]
+
+    def revoke(self, key_id: str, *, user_id: str | None = None) -> None:
+        """Ends a key at once, in every process.
+
+        Raises: NotFound, also if `user_id` is given and the key is somebody else's.
+        """
+        statement = update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+        if user_id is not None:
+            statement = statement.where(api_keys.c.user_id == user_id)
+        with self._database.write(durable=True) as connection:
+            if connection.execute(statement.values(revoked_at=now())).rowcount != 1:
+                raise NotFound("There is no such key.")
+
+    def caller(self, key: str) -> Caller | None:
+        """Who a key acts as; none if it is unknown, revoked or expired, or its person is suspended."""
+        known = self.known(key)
+        return known.caller if known else None
+
+    def known(self, key: str) -> Known | None:
+        """The same, with the time it expires. A mistyped key doesn't reach the database."""
+        if not is_api_key(key):
+            return None
+        statement = (
+            select(api_keys.c.id.label("key_id"), api_keys.c.expires_at, users)
+            .join(users, users.c.id == api_keys.c.user_id)
+            .where(api_keys.c.token_hash == token_hash(key), api_keys.c.revoked_at.is_(None))
+            .where(or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now()))
+            .where(users.c.suspended_at.is_(None))
+        )
+        with self._database.read() as connection:
+            row = connection.execute(statement).first()
+        if row is None:
+            return None
+        caller = Caller(row.id, row.name, row.role, f"key:{row.key_id}", row.language)
+        return Known(caller, _NEVER if row.expires_at is None else row.expires_at)
+
+    def used(self, times: Mapping[str, float]) -> None:
+        """Remembers when keys were last used, many at once."""
+        if not times:
+            return
+        with self._database.write() as connection:
+            for key_id, at in times.items():
+                connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(last_used_at=at))
+
+
+def _record(row: Row[Any]) -> ApiKey:
+    return ApiKey(**{field: getattr(row, field) for field in ApiKey.__slots__})

@@ -1,0 +1,272 @@
+"""People: who they are, their passwords, and the one-time links that invite them.
+
+Called by the sign-in page, the administration and the command line. It knows no sessions, keys or projects, but
+for one rule: the first administrator takes over what was made at the command line before them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, insert, literal, select, update
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import IntegrityError
+
+from intramuros.accounts.caller import LOCAL
+from intramuros.accounts.throttle import Throttle
+from intramuros.errors import BadRequest, Conflict, NotFound, NotSignedIn
+from intramuros.security.passwords import Passwords, check_strength
+from intramuros.security.tokens import new_token, token_hash
+from intramuros.storage.database import Database
+from intramuros.storage.schema import invitations, members, new_id, now, sessions, users
+
+ROLES = ("administrator", "member")
+LANGUAGES = ("fr", "de", "it", "en")
+
+_EMAIL = re.compile(r"[^@\s<>\"]{1,64}@[^@\s<>\"]{1,190}")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person who may sign in, unless suspended."""
+
+    id: str
+    email: str
+    name: str
+    role: str
+    language: str
+    created_at: float
+    is_suspended: bool
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether they may manage the installation."""
+        return self.role == "administrator"
+
+
+class Users:
+    """The people of this installation."""
+
+    def __init__(
+        self, database: Database, *, passwords: Passwords | None = None, throttle: Throttle | None = None
+    ) -> None:
+        self._database = database
+        self._passwords = passwords or Passwords()
+        self._throttle = throttle or Throttle()
+
+    def create(self, email: str, name: str, *, role: str, password: str, language: str = "fr") -> User:
+        """Adds a person.
+
+        Raises: BadRequest for a bad address, role, language or a weak password; Conflict if the address is taken.
+        """
+        values = self._new(email, name=name, role=role, password=password, language=language)
+        with self._database.write(durable=True) as connection:
+            return _insert(connection, values)
+
+    def has_any(self) -> bool:
+        """Whether anybody can sign in yet."""
+        with self._database.read() as connection:
+            return connection.scalar(select(users.c.id).where(users.c.password_hash.is_not(None)).limit(1)) is not None
+
+    def get(self, user_id: str) -> User:
+        """The person with this id. Raises: NotFound."""
+        with self._database.read() as connection:
+            row = connection.execute(select(users).where(users.c.id == user_id)).first()
+        if row is None:
+            raise NotFound("There is no such person.")
+        return _user(row)
+
+    def by_email(self, email: str) -> User | None:
+        """The person with this address, or none."""
+        with self._database.read() as connection:
+            row = connection.execute(select(users).where(users.c.email == _address(email))).first()
+        return None if row is None or row.id == LOCAL.user_id else _user(row)
+
+    def list(self) -> list[User]:
+        """Everybody, by name."""
+        statement = select(users).where(users.c.id != LOCAL.user_id).order_by(func.lower(users.c.name), users.c.id)
+        with self._database.read() as connection:
+            return [_user(row) for row in connection.execute(statement)]
+
+    def authenticate(self, email: str, password: str, *, address: str | None = None) -> User:
+        """The person these belong to. It takes as long for an account that does not exist.
+
+        Raises: NotSignedIn (the same words whatever was wrong), TooMany after repeated failures.
+        """
+        email = _address(email)
+        self._throttle.begin(email, address)
+        with self._database.read() as connection:
+            row = connection.execute(select(users).where(users.c.email == email)).first()
+        stored = row.password_hash if row else None
+        if not self._passwords.verify(stored, password) or row is None or row.suspended_at is not None:
+            raise NotSignedIn("The address or the password is wrong.", hint="Check both and try again.")
+        self._throttle.succeed(email, address)
+        if stored is not None and self._passwords.is_outdated(stored):
+            self._store_password(row.id, self._passwords.hash(password), ends_sessions=False)
+        return _user(row)
+
+    def set_password(self, user_id: str, password: str) -> None:
+        """Gives a person a new password and ends all their sessions.
+
+        Raises: NotFound, BadRequest for a weak one.
+        """
+        user = self.get(user_id)
+        check_strength(password, about=(user.email, user.name))
+        self._store_password(user_id, self._passwords.hash(password), ends_sessions=True)
+
+    def suspend(self, user_id: str) -> None:
+        """Locks a person out: sessions end, API keys stop working.
+
+        Raises: NotFound, Conflict for the last administrator.
+        """
+        self._set(user_id, suspended_at=now())
+
+    def resume(self, user_id: str) -> None:
+        """Lets a suspended person in again. Raises: NotFound."""
+        self._set(user_id, suspended_at=None)
+
+    def set_role(self, user_id: str, role: str) -> None:
+        """Makes a person a member or an administrator.
+
+        Raises: NotFound, BadRequest, Conflict for the last administrator.
+        """
+        _check_role(role)
+        self._set(user_id, role=role)
+
+    def invite(self, role: str, *, hours: float = 72) -> str:
+        """A token for a one-time link with which somebody adds themselves; shown once, stored hashed."""
+        _check_role(role)
+        token, at = new_token(), now()
+        values = {"token_hash": token_hash(token), "role": role, "created_at": at, "expires_at": at + hours * 3600}
+        with self._database.write(durable=True) as connection:
+            connection.execute(insert(invitations).values(values))
+        return token
+
+    def invited_role(self, token: str) -> str | None:
+        """The role a link gives, if it can still be used."""
+        with self._database.read() as connection:
+            row = connection.execute(_open_invitation(token)).first()
+        return None if row is None else str(row.role)
+
+    def redeem(self, token: str, email: str, *, name: str, password: str, language: str = "fr") -> User:
+        """Adds the person who holds this link; it works once.
+
+        Raises: NotSignedIn if the link is used, expired or none; what `create` raises, and then it still works.
+        """
+        role = self.invited_role(token)
+        if role is None:
+            raise _no_invitation()
+        values = self._new(email, name=name, role=role, password=password, language=language)
+        with self._database.write(durable=True) as connection:
+            used = connection.execute(
+                update(invitations)
+                .where(invitations.c.token_hash == token_hash(token))
+                .where(invitations.c.used_at.is_(None), invitations.c.expires_at > now())
+                .values(used_at=now())
+            )
+            if used.rowcount != 1:
+                raise _no_invitation()
+            return _insert(connection, values)
+
+    def _new(self, email: str, *, name: str, role: str, password: str, language: str) -> dict[str, object]:
+        email, name = _address(email), " ".join(name.split())
+        if not _EMAIL.fullmatch(email):
+            raise BadRequest(
+                "This is not an e-mail address.", code="bad_email", hint="Write it like name@company.example."
+            )
+        if not 1 <= len(name) <= 200:
+            raise BadRequest("The name must have 1 to 200 characters.", code="bad_name")
+        if language not in LANGUAGES:
+            raise BadRequest(f"The language must be one of {', '.join(LANGUAGES)}.", code="bad_language")
+        _check_role(role)
+        check_strength(password, about=(email, name))
+        return {
+            "id": new_id(),
+            "email": email,
+            "name": name,
+            "role": role,
+            "password_hash": self._passwords.hash(password),
+            "language": language,
+            "created_at": now(),
+        }
+
+    def _store_password(self, user_id: str, password_hash: str, *, ends_sessions: bool) -> None:
+        with self._database.write(durable=True) as connection:
+            connection.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))
+            if ends_sessions:
+                connection.execute(sessions.delete().where(sessions.c.user_id == user_id))
+
+    def _set(self, user_id: str, **values: object) -> None:
+        with self._database.write(durable=True) as connection:
+            had_administrator = _has_administrator(connection)
+            if connection.execute(update(users).where(users.c.id == user_id).values(**values)).rowcount != 1:
+                raise NotFound("There is no such person.")
+            if had_administrator and not _has_administrator(connection):
+                raise Conflict("This is the last administrator.", hint="Make somebody else an administrator first.")
+            if values.get("suspended_at") is not None:
+                connection.execute(sessions.delete().where(sessions.c.user_id == user_id))
+
+
+def ensure_local(connection: Connection) -> None:
+    """Gives the local operator a row, so that keys and projects made at the command line belong to somebody."""
+    values = {"id": LOCAL.user_id, "email": LOCAL.user_id, "name": LOCAL.name, "role": LOCAL.role}
+    statement = sqlite_insert(users).values(**values, language=LOCAL.language, created_at=now())
+    connection.execute(statement.on_conflict_do_nothing())
+
+
+def _insert(connection: Connection, values: dict[str, object]) -> User:
+    is_first = values["role"] == "administrator" and not _has_administrator(connection)
+    try:
+        connection.execute(insert(users).values(values))
+    except IntegrityError as error:
+        raise Conflict("This e-mail address has an account already.", code="email_taken") from error
+    if is_first:
+        made_locally = select(members.c.project_id, literal(values["id"]), members.c.role).where(
+            members.c.user_id == LOCAL.user_id
+        )
+        connection.execute(insert(members).from_select(["project_id", "user_id", "role"], made_locally))
+    return _user(connection.execute(select(users).where(users.c.id == values["id"])).one())
+
+
+def _has_administrator(connection: Connection) -> bool:
+    statement = select(users.c.id).where(
+        users.c.role == "administrator", users.c.password_hash.is_not(None), users.c.suspended_at.is_(None)
+    )
+    return connection.scalar(statement.limit(1)) is not None
+
+
+def _open_invitation(token: str) -> Select[Any]:
+    return select(invitations).where(
+        invitations.c.token_hash == token_hash(token),
+        invitations.c.used_at.is_(None),
+        invitations.c.expires_at > now(),
+    )
+
+
+def _no_invitation() -> NotSignedIn:
+    return NotSignedIn(
+        "This link has been used, or is too old.", hint="Ask an administrator for a new one.", code="invitation_invalid"
+    )
+
+
+def _check_role(role: str) -> None:
+    if role not in ROLES:
+        raise BadRequest(f"The role must be one of {', '.join(ROLES)}.", code="bad_role")
+
+
+def _address(email: str) -> str:
+    return email.strip().lower()
+
+
+def _user(row: Row[Any]) -> User:
+    return User(
+        id=row.id,
+        email=row.email,
+        name=row.name,
+        role=row.role,
+        language=row.language,
+        created_at=row.created_at,
+        is_suspended=row.suspended_at is not None,
+    )
