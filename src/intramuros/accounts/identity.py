@@ -16,7 +16,6 @@ from intramuros.accounts.caller import LOCAL, Caller
 from intramuros.accounts.keys import ApiKeys
 from intramuros.accounts.sessions import Known, Sessions
 from intramuros.security.tokens import same, token_hash
-from intramuros.storage import facts
 from intramuros.storage.database import Database
 from intramuros.storage.schema import now
 
@@ -24,6 +23,7 @@ COOKIE = "intramuros_session"
 
 _MAX_REMEMBERED = 4096
 _WRITE_EVERY_S = 60.0
+_REVISION = "SELECT value FROM facts WHERE name = 'accounts_revision'"
 
 
 class Identity:
@@ -45,7 +45,6 @@ class Identity:
         self._cookie = cookie
         self._lock = threading.Lock()
         self._remembered: OrderedDict[bytes, Known] = OrderedDict()
-        self._seen_version = -1
         self._seen_revision = -1
         self._used: dict[str, float] = {}
         self._written_at = now()
@@ -108,17 +107,13 @@ class Identity:
                     self._remembered.popitem(last=False)
 
     def _forget_if_changed(self) -> int:
-        """The revision of accounts now. Microseconds when nothing was written by anyone; else one row is read."""
-        version = self._database.data_version()
-        if version == self._seen_version:
-            return self._seen_revision
-        with self._database.read() as connection:
-            revision = int(facts.get(connection, "accounts_revision", 0))
+        """The revision of accounts now; whatever any process changed since the last request has made it grow."""
+        row = self._database.glance(_REVISION)
+        revision = int(row[0]) if row else 0
         with self._lock:
             if revision != self._seen_revision:
                 self._remembered.clear()
                 self._seen_revision = revision
-            self._seen_version = version
         return revision
 
     def _note_use(self, key_id: str, at: float) -> None:
