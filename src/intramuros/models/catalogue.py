@@ -188,7 +188,7 @@ class Catalogue:
         raise ModelNotFound(
             f"The catalogue has no model {name!r}.",
             hint=(f"Did you mean {' or '.join(near)}? " if near else "")
-            + "See all of them with: intramuros models list --all",
+            + "See all of them with: intramuros models list",
         )
 
     def by_sha256(self, sha256: str) -> CatalogueModel | None:

@@ -1,0 +1,333 @@
+"""`intramuros models`: the models on this machine, and the catalogue of those worth fetching."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, TaskProgressColumn, TextColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from intramuros.accounts.caller import LOCAL
+from intramuros.cli.console import AsJson, DataFolder, command, err, opened, out, print_json
+from intramuros.errors import ModelNotFound
+from intramuros.models.catalogue import CONTEXT_TOKENS, CatalogueModel
+from intramuros.models.download import pull as fetch
+from intramuros.models.installed import InstalledModel
+from intramuros.models.machine import Machine
+from intramuros.models.memory import predict
+from intramuros.models.progress import Progress, Report
+
+if TYPE_CHECKING:
+    from intramuros.app import App
+
+app = typer.Typer(no_args_is_help=True, help="Models: list, fetch, choose and remove them.")
+
+STAGES = {
+    "waiting": "Another command is fetching it; waiting",
+    "connecting": "Connecting",
+    "downloading": "Fetching",
+    "unpacking": "Unpacking",
+    "checking": "Checking what is there already",
+    "installing": "Installing",
+    "ready": "Ready",
+}
+TRUST = {
+    "quotes": "quotes your documents word for word",
+    "drafts": "writes drafts that a person should read",
+    "answers": "writes answers",
+}
+
+
+@app.command("list")
+@command
+def list_models(
+    data: DataFolder = None,
+    fits: Annotated[bool, typer.Option("--fits", help="Only those that fit into this machine's free memory.")] = False,
+    installed: Annotated[bool, typer.Option("--installed", help="Only those on this machine.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the models on this machine, then those of the catalogue."""
+    machine = Machine.detect()
+    with opened(data) as intramuros, intramuros.audit.entry_sync("model.list", by=LOCAL, via="cli"):
+        here, default = intramuros.models.list(), intramuros.models.default_name
+        rows = [_installed_row(model, intramuros, default, machine) for model in here]
+        if not installed:
+            names = {model.name for model in here}
+            rows += [_catalogue_row(model, machine) for model in intramuros.catalogue if model.name not in names]
+        unfinished = intramuros.models.unfinished()
+    rows = [row for row in rows if row["fits"] or not fits]
+    if as_json:
+        waiting = [{"name": u.name, "done_bytes": u.done_bytes, "total_bytes": u.total_bytes} for u in unfinished]
+        print_json({"default": default, "room_bytes": machine.room_bytes, "models": rows, "unfinished": waiting})
+        return
+    table = Table("name", "", "size", "memory", "languages", "licence", "can be trusted with")
+    for row in rows:
+        state = "[bold green]default[/]" if row["default"] else "[green]here[/]" if row["installed"] else ""
+        memory = _size(row["memory_bytes"]) if row["fits"] else f"[red]{_size(row['memory_bytes'])}[/]"
+        trust = row["kind"] if row["kind"] != "chat" else TRUST[row["trust"]]
+        languages = " ".join(row["languages"][:6]) + (" …" if len(row["languages"]) > 6 else "")
+        table.add_row(row["name"], state, _size(row["size_bytes"]), memory, languages, row["licence"], trust)
+    out.print(table)
+    for download in unfinished:
+        out.print(
+            f"[yellow]{download.name} is not finished[/]: {_size(download.done_bytes)} of {_size(download.total_bytes)}"
+        )
+    out.print(
+        f"[dim]Memory for a conversation of {CONTEXT_TOKENS} tokens; {_size(machine.room_bytes)} are free, red does not fit.[/]"
+    )
+
+
+@app.command()
+@command
+def pull(
+    model: Annotated[
+        str, typer.Argument(help="A name of the catalogue, hf:owner/repo/file.gguf, an address, or a file.")
+    ],
+    data: DataFolder = None,
+    name: Annotated[str | None, typer.Option(help="The name to install it under.")] = None,
+    use: Annotated[bool, typer.Option("--use", help="Make it the default afterwards.")] = False,
+    if_needed: Annotated[
+        bool, typer.Option("--if-needed", help="Say nothing when a default model is there already.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch a model, verify it and install it; goes on with a download that was broken off."""
+    with opened(data) as intramuros:
+        if if_needed and intramuros.models.default_name:
+            return
+        installed = asyncio.run(pull_shown(intramuros, model, name=name, quiet=as_json))
+        if use:
+            with intramuros.audit.entry_sync("model.use", by=LOCAL, object=installed.name, via="cli"):
+                intramuros.models.use(installed.name)
+        default = intramuros.models.default_name
+        row = _installed_row(installed, intramuros, default, Machine.detect())
+    if as_json:
+        print_json(row)
+        return
+    out.print(f"{installed.title} is ready: {_size(installed.size_bytes)}, {_verified(installed)}.")
+    if installed.is_chat and default != installed.name:
+        out.print(f"[dim]Make it the default: intramuros models use {installed.name}[/]")
+
+
+@app.command()
+@command
+def remove(
+    name: Annotated[str, typer.Argument(help="The model's name, or that of a download that was broken off.")],
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a model from this machine."""
+    with opened(data) as intramuros, intramuros.audit.entry_sync("model.remove", by=LOCAL, object=name, via="cli"):
+        intramuros.models.remove(name)
+    if as_json:
+        print_json({"name": name, "removed": True})
+    else:
+        out.print(f"{name} was removed.")
+
+
+@app.command()
+@command
+def use(
+    name: Annotated[str, typer.Argument(help="The installed model that answers from now on.")],
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a model the default: the one that answers when nobody names another."""
+    with opened(data) as intramuros, intramuros.audit.entry_sync("model.use", by=LOCAL, object=name, via="cli"):
+        model = intramuros.models.use(name)
+    if as_json:
+        print_json({"default": model.name, "trust": model.trust})
+    else:
+        out.print(f"{model.title} answers from now on: it {TRUST[model.trust]}.")
+
+
+@app.command()
+@command
+def show(
+    name: Annotated[str, typer.Argument(help="A model of this machine or of the catalogue; 'default' works.")],
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is known of a model, what its licence allows, and what memory it takes."""
+    machine = Machine.detect()
+    with opened(data) as intramuros, intramuros.audit.entry_sync("model.show", by=LOCAL, object=name, via="cli"):
+        facts = _facts(name, intramuros, machine)
+    if as_json:
+        print_json(facts)
+        return
+    table = Table(show_header=False, box=None)
+    for key, value in facts.items():
+        if value not in (None, "", [], {}):
+            table.add_row(f"[bold]{key.removesuffix('_bytes').replace('_', ' ')}", _shown(key, value))
+    out.print(table)
+
+
+async def pull_shown(intramuros: App, model: str, *, name: str | None = None, quiet: bool = False) -> InstalledModel:
+    """Fetches a model with a progress bar on standard error, and one audit record. Raises: as `models.download.pull`."""
+    _warn_if_large(intramuros.catalogue.find(model), quiet=quiet)
+    async with intramuros.audit.entry("model.pull", by=LOCAL, via="cli") as entry:
+        with _bar(quiet=quiet) as report:
+            installed = await fetch(
+                model,
+                to=intramuros.models,
+                egress=intramuros.egress,
+                progress=report,
+                name=name,
+                hub_url=intramuros.settings.hub_url,
+            )
+        entry.note(model=installed.name, size_bytes=installed.size_bytes)
+    return installed
+
+
+def _warn_if_large(entry: CatalogueModel | None, *, quiet: bool) -> None:
+    room = Machine.detect().room_bytes
+    if entry is not None and entry.memory_bytes > room and not quiet:
+        err.print(f"[yellow]{entry.title} needs {_size(entry.memory_bytes)} of memory; {_size(room)} are free now.[/]")
+
+
+@contextmanager
+def _bar(*, quiet: bool) -> Iterator[Report]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        DownloadColumn(),
+        TextColumn("{task.fields[pace]}"),
+    )
+    with Bar(*columns, console=err, disable=quiet, transient=True) as bar:
+        task = bar.add_task("", total=None, pace="")
+
+        def report(progress: Progress) -> None:
+            speed = f"{progress.bytes_per_s / 1e6:.1f} MB/s" if progress.bytes_per_s else ""
+            left = f"  {_duration(progress.eta_s)} left" if progress.eta_s is not None else ""
+            bar.update(
+                task,
+                description=STAGES[progress.stage],
+                completed=progress.done_bytes,
+                total=progress.total_bytes,
+                pace=speed + left,
+            )
+
+        yield report
+
+
+def _installed_row(model: InstalledModel, intramuros: App, default: str | None, machine: Machine) -> dict[str, Any]:
+    context = min(CONTEXT_TOKENS, model.header.context_tokens)
+    memory = predict(model.header, context_tokens=context).total_bytes
+    return {
+        "name": model.name,
+        "title": model.title,
+        "installed": True,
+        "default": model.name == default,
+        "kind": "reranker" if model.header.is_reranker else "embedder" if model.header.is_embedder else "chat",
+        "trust": model.trust,
+        "languages": list(model.languages),
+        "licence": model.licence or "unknown",
+        "size_bytes": model.size_bytes,
+        "memory_bytes": memory,
+        "fits": memory <= machine.room_bytes,
+        "sha256": model.sha256,
+        "verified": model.verified,
+        "path": str(model.path),
+    }
+
+
+def _catalogue_row(model: CatalogueModel, machine: Machine) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "title": model.title,
+        "installed": False,
+        "default": False,
+        "kind": "reranker" if model.reranker else "embedder" if model.embedder else "chat",
+        "trust": model.trust,
+        "languages": list(model.languages),
+        "licence": model.licence.id,
+        "size_bytes": model.size_bytes,
+        "memory_bytes": model.memory_bytes,
+        "fits": model.memory_bytes <= machine.room_bytes,
+        "sha256": model.sha256,
+    }
+
+
+def _facts(name: str, intramuros: App, machine: Machine) -> dict[str, Any]:
+    """All that is known of one model. Raises: ModelNotFound when neither this machine nor the catalogue has it."""
+    entry, facts = intramuros.catalogue.find(name), dict[str, Any]()
+    try:
+        model = intramuros.models.get(name)
+    except ModelNotFound:
+        if entry is None:
+            raise
+    else:
+        entry = entry or intramuros.catalogue.find(model.name)
+        header = model.header
+        facts = _installed_row(model, intramuros, intramuros.models.default_name, machine) | {
+            "installed_at": time.strftime("%Y-%m-%d %H:%M", time.localtime(model.installed_at)),
+            "source": model.source,
+            "architecture": header.architecture,
+            "quantisation": header.quantisation,
+            "parameters": header.parameters,
+            "context_tokens": header.context_tokens,
+            "layers": header.layers,
+            "has_chat_template": header.has_chat_template,
+        }
+    if entry is not None:
+        active_bytes = entry.weights_bytes * entry.active_parameters // entry.parameters
+        facts = (
+            _catalogue_row(entry, machine)
+            | {
+                "publisher": entry.publisher,
+                "parameters": entry.parameters,
+                "quantisation": entry.quantisation,
+                "architecture": entry.architecture.name,
+                "context_tokens": entry.context_tokens,
+                "source": str(entry.source),
+                "good_for": entry.good_for,
+                "commercial_use": {True: "allowed", False: "not allowed", None: "unclear: ask its publisher"}[
+                    entry.licence.commercial
+                ],
+                "licence_limits": list(entry.licence.limits),
+                "licence_note": entry.licence.note,
+                "licence_url": entry.licence.url,
+                "estimated_tokens_per_s": round(machine.decode_estimate(active_bytes), 1) if entry.is_chat else None,
+            }
+            | facts
+        )
+    return facts
+
+
+def _verified(model: InstalledModel) -> str:
+    return {
+        "catalogue": "the file of the catalogue, hash compared",
+        "hub": "hash compared with the hub's",
+        "given": "hash compared with the one given",
+    }.get(model.verified, "its hash had nothing to be compared with; it was recorded")
+
+
+def _size(size_bytes: int | None) -> str:
+    if size_bytes is None:
+        return "unknown"
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.0f} MB"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{rest} s"
+
+
+def _shown(key: str, value: Any) -> str:
+    if key == "trust":
+        return TRUST[value]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value)
+    if key == "parameters":
+        return f"{value / 1e9:.2f} billion"
+    return _size(value) if key.endswith("_bytes") else str(value)
