@@ -43,6 +43,8 @@ class Settings:
     passphrase: str | None = _setting(None, "passphrase that opens the data, instead of a key file", secret=True)
     host: str = _setting("localhost", "address to listen on; anything but loopback needs TLS")
     port: int = _setting(8777, "port to listen on", low=0, high=65535)
+    tls_certificate: Path | None = _setting(None, "certificate for TLS, a PEM file with its chain")
+    tls_key: Path | None = _setting(None, "private key of the certificate, a PEM file")
     model: str | None = _setting(
         None, "model that answers when a request says 'default'; else the one chosen in the data"
     )

@@ -1,0 +1,1 @@
+"""The doors for programs: routes that parse, call one task and format its result. They decide nothing."""

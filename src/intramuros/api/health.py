@@ -1,0 +1,35 @@
+"""`GET /health`, for whoever asks whether the server is there; `GET /metrics`, for administrators' monitoring.
+
+Called by the server's router. Health says the version and nothing about what is stored or loaded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from intramuros import __version__
+from intramuros.engines.pool import EnginePool
+from intramuros.observability.metrics import CONTENT_TYPE, Metrics
+
+HEALTH = orjson.dumps({"status": "ok", "version": __version__})
+
+
+async def health(request: Request) -> Response:
+    """That the server answers, and which version it is."""
+    return Response(HEALTH, media_type="application/json")
+
+
+class MetricsPage:
+    """What the server has counted."""
+
+    def __init__(self, metrics: Metrics, pool: EnginePool) -> None:
+        self.metrics, self.pool = metrics, pool
+
+    async def show(self, request: Request) -> Response:
+        """Prometheus' text format."""
+        self.metrics.engines(Counter(state.state for state in self.pool.states().values()))
+        return Response(self.metrics.render(), media_type=CONTENT_TYPE)

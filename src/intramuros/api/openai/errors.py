@@ -1,0 +1,47 @@
+"""Errors in the shape OpenAI's clients understand: `{"error": {"message", "type", "param", "code"}}`.
+
+Called by the guard for everything under /v1, and by a stream that fails in the middle.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from intramuros.errors import IntramurosError
+
+TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "invalid_request_error",
+    405: "invalid_request_error",
+    413: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+CODES = {"not_signed_in": "invalid_api_key", "too_many_requests": "rate_limit_exceeded"}
+
+
+def error_object(error: IntramurosError) -> dict[str, Any]:
+    """The error as OpenAI writes it; the counts of a context overflow are fields of their own too."""
+    details = {name: value for name, value in error.details.items() if isinstance(value, int | float | str)}
+    param = details.pop("param", None)
+    body = {
+        "message": f"{error.message} {error.hint}".strip(),
+        "type": TYPES.get(error.status, "server_error"),
+        "param": param,
+        "code": CODES.get(error.code, error.code),
+    }
+    return {"error": details | body}
+
+
+def error_body(error: IntramurosError) -> bytes:
+    """The same as JSON."""
+    return orjson.dumps(error_object(error))
+
+
+def error_event(error: IntramurosError) -> bytes:
+    """The same as the last event of a stream."""
+    return b"data: " + error_body(error) + b"\n\n"

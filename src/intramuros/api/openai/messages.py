@@ -1,0 +1,111 @@
+"""The messages of a chat request: roles, text and tool calls.
+
+Called by `schemas`. Fields that clients send back from an earlier reply and that mean nothing to a model are taken out;
+images, audio and files are refused, because a model that can't see them would answer as if they were not there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from intramuros.api.body import kind_of
+from intramuros.errors import BadRequest
+
+ROLES = {"system", "developer", "user", "assistant", "tool"}
+# What official clients add to an assistant's message when they send a reply back.
+OF_A_REPLY = {"refusal", "annotations", "audio", "function_call", "reasoning_content", "reasoning"}
+
+
+def messages(value: Any, path: str) -> list[dict[str, Any]]:
+    """Checks the list and returns it as an engine reads it. Raises: BadRequest whose `param` is the place."""
+    if not isinstance(value, list):
+        raise BadRequest(f"'{path}' must be a list of messages, not {kind_of(value)}.", param=path)
+    if not value:
+        raise BadRequest(f"'{path}' is empty: send at least one message.", param=path)
+    return [_message(item, f"{path}[{index}]") for index, item in enumerate(value)]
+
+
+def _message(value: Any, path: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadRequest(f"'{path}' must be an object, not {kind_of(value)}.", param=path)
+    role = value.get("role")
+    if not isinstance(role, str) or role not in ROLES:
+        raise BadRequest(f"'{path}.role' must be one of: {', '.join(sorted(ROLES))}.", param=f"{path}.role")
+    known = KNOWN[role]
+    for name in value:
+        if name not in known:
+            raise BadRequest(
+                f"Unknown field '{path}.{name[:64]}'.", code="unknown_parameter", param=f"{path}.{name[:64]}"
+            )
+    # Templates of open models know no "developer"; OpenAI defines it as the successor of "system".
+    message: dict[str, Any] = {"role": "system" if role == "developer" else role}
+    calls = value.get("tool_calls") if role == "assistant" else None
+    if calls is not None:
+        message["tool_calls"] = _tool_calls(calls, f"{path}.tool_calls")
+    content = value.get("content")
+    if content is not None or not calls:
+        content = _content(content, f"{path}.content")
+    message["content"] = content
+    if role == "tool":
+        message["tool_call_id"] = _text(value.get("tool_call_id"), f"{path}.tool_call_id")
+    if value.get("name") is not None:
+        message["name"] = _text(value["name"], f"{path}.name")
+    return message
+
+
+def _content(value: Any, path: str) -> Any:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list) or not value:
+        raise BadRequest(f"'{path}' must be text or a list of text parts, not {kind_of(value)}.", param=path)
+    return [_part(part, f"{path}[{index}]") for index, part in enumerate(value)]
+
+
+def _part(value: Any, path: str) -> dict[str, Any]:
+    kind = value.get("type") if isinstance(value, dict) else None
+    if kind == "text":
+        return {"type": "text", "text": _text(value.get("text"), f"{path}.text")}
+    if kind == "refusal":
+        return {"type": "text", "text": _text(value.get("refusal"), f"{path}.refusal")}
+    if isinstance(kind, str) and kind in {"image_url", "input_audio", "file", "video_url"}:
+        raise BadRequest(
+            f"'{path}' is of type {kind}: the models here read text only.",
+            code="unsupported_content",
+            param=f"{path}.type",
+        )
+    raise BadRequest(f"'{path}' must be an object of type 'text'.", param=f"{path}.type")
+
+
+def _tool_calls(value: Any, path: str) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not value:
+        raise BadRequest(f"'{path}' must be a list of calls.", param=path)
+    return [_tool_call(call, f"{path}[{index}]") for index, call in enumerate(value)]
+
+
+def _tool_call(value: Any, path: str) -> dict[str, Any]:
+    function = value.get("function") if isinstance(value, dict) and value.get("type") == "function" else None
+    if not isinstance(function, dict):
+        raise BadRequest(f"'{path}' must be an object of type 'function'.", param=path)
+    return {
+        "id": _text(value.get("id"), f"{path}.id"),
+        "type": "function",
+        "function": {
+            "name": _text(function.get("name"), f"{path}.function.name"),
+            "arguments": _text(function.get("arguments"), f"{path}.function.arguments"),
+        },
+    }
+
+
+def _text(value: Any, path: str) -> str:
+    if not isinstance(value, str):
+        raise BadRequest(f"'{path}' must be text, not {kind_of(value)}.", param=path)
+    return value
+
+
+KNOWN = {
+    "system": {"role", "content", "name"},
+    "developer": {"role", "content", "name"},
+    "user": {"role", "content", "name"},
+    "assistant": {"role", "content", "name", "tool_calls"} | OF_A_REPLY,
+    "tool": {"role", "content", "name", "tool_call_id"},
+}

@@ -1,0 +1,161 @@
+"""Projects and their documents for scripts: `/api/v1/projects…`, the same tasks as the page's.
+
+Called by the router. Each route asks `accounts.projects` for the project first: what the caller may not see does
+not exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from intramuros.accounts.caller import Caller
+from intramuros.accounts.projects import Project, Projects, Role
+from intramuros.api.body import only, read_object, text, whole
+from intramuros.api.uploads import Uploads
+from intramuros.audit.entry import Entry
+from intramuros.documents.library import Document, Library
+from intramuros.retrieval.search import Passage, Search
+
+MAX_RESULTS = 100
+
+
+class ProjectRoutes:
+    """The routes below `/api/v1/projects`, except asking."""
+
+    def __init__(self, projects: Projects, library: Library, search: Search) -> None:
+        self.projects, self.library, self.passages = projects, library, search
+        self.uploads = Uploads()
+
+    def routes(self) -> list[BaseRoute]:
+        """What the server mounts."""
+        documents = "/api/v1/projects/{project}/documents"
+        return [
+            Route("/api/v1/projects", self.index, methods=["GET"]),
+            Route("/api/v1/projects", self.create, methods=["POST"]),
+            Route(documents, self.documents, methods=["GET"]),
+            Route(documents, self.add, methods=["POST"]),
+            Route(documents + "/{document}", self.document, methods=["GET"]),
+            Route(documents + "/{document}", self.remove, methods=["DELETE"]),
+            Route("/api/v1/projects/{project}/search", self.search, methods=["POST"]),
+        ]
+
+    async def index(self, request: Request) -> Response:
+        """The projects the caller may see."""
+        found = await asyncio.to_thread(self.projects.list, caller_of(request))
+        return as_json({"projects": [project_object(project) for project in found]})
+
+    async def create(self, request: Request) -> Response:
+        """Makes a project that the caller owns. Raises: Conflict when the name is taken."""
+        values = await read_object(request.receive)
+        only(values, {"name"})
+        name = text(values, "name", longest=100).strip()
+        project = await asyncio.to_thread(self.projects.create, name, by=caller_of(request))
+        entry_of(request).about(project.id)
+        return as_json(project_object(project), status=201)
+
+    async def documents(self, request: Request) -> Response:
+        """The project's documents and how far each is."""
+        project = await project_of(request, self.projects, need="reader")
+        found = await asyncio.to_thread(self.library.list, project)
+        return as_json({"documents": [self._document(document) for document in found]})
+
+    async def document(self, request: Request) -> Response:
+        """One document and how far it is."""
+        project = await project_of(request, self.projects, need="reader")
+        document = await asyncio.to_thread(self.library.get, project, request.path_params["document"])
+        return as_json(self._document(document))
+
+    async def add(self, request: Request) -> Response:
+        """Receives files. Answered with 202 once they are stored; reading goes on behind: ask for their state."""
+        project = await project_of(request, self.projects, need="contributor")
+        received = []
+        for name, content in await self.uploads.files(request):
+            with content:
+                document = await asyncio.to_thread(self.library.receive, project, name, content, by=caller_of(request))
+            received.append(document)
+        entry_of(request).note(
+            documents=[document.id for document in received], size_bytes=sum(d.size_bytes for d in received)
+        )
+        return as_json({"documents": [self._document(document) for document in received]}, status=202)
+
+    async def remove(self, request: Request) -> Response:
+        """Erases a document with everything made of it."""
+        project = await project_of(request, self.projects, need="contributor")
+        document = request.path_params["document"]
+        await asyncio.to_thread(self.library.remove, project, document)
+        entry_of(request).note(document=document)
+        return Response(status_code=204)
+
+    async def search(self, request: Request) -> Response:
+        """The passages that match. The query is in the body, because addresses end up in logs."""
+        values = await read_object(request.receive)
+        only(values, {"query", "limit"})
+        query = text(values, "query", longest=2000)
+        limit = whole(values, "limit", default=10, low=1, high=MAX_RESULTS)
+        project = await project_of(request, self.projects, need="reader")
+        found = await asyncio.to_thread(self.passages.find, query, projects=[project.id], limit=limit)
+        entry_of(request).note(results=len(found))
+        return as_json({"passages": [passage_object(passage) for passage in found]})
+
+    def _document(self, document: Document) -> dict[str, Any]:
+        return {
+            "id": document.id,
+            "name": document.name,
+            "media_type": document.media_type,
+            "size_bytes": document.size_bytes,
+            "state": document.state,
+            "pages_read": document.pages_read,
+            "pages_total": document.pages_total,
+            "pages_without_text": list(document.pages_without_text),
+            "language": document.language,
+            "error": self.library.explain(document),
+        }
+
+
+async def project_of(request: Request, projects: Projects, *, need: Role) -> Project:
+    """The project of the address, if the caller has that role in it. Raises: NotFound, NotAllowed."""
+    name = request.path_params["project"]
+    project = await asyncio.to_thread(projects.get, name, by=caller_of(request), need=need)
+    entry_of(request).about(project.id)
+    return project
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks; the guard has seen to it that there is someone."""
+    caller: Caller = request.scope["state"]["caller"]
+    return caller
+
+
+def entry_of(request: Request) -> Entry:
+    """The open audit record of this request."""
+    entry: Entry = request.scope["state"]["entry"]
+    return entry
+
+
+def project_object(project: Project) -> dict[str, Any]:
+    """A project as the API shows it."""
+    return {"id": project.id, "name": project.name, "role": project.role}
+
+
+def passage_object(passage: Passage) -> dict[str, Any]:
+    """A passage as the API shows it."""
+    return {
+        "document": passage.document,
+        "document_id": passage.document_id,
+        "page": passage.page,
+        "headings": list(passage.headings),
+        "text": passage.text,
+        "score": passage.score,
+        "rects": [list(rect) for rect in passage.rects],
+    }
+
+
+def as_json(value: Any, *, status: int = 200) -> Response:
+    """An answer in JSON."""
+    return Response(orjson.dumps(value), status_code=status, media_type="application/json")

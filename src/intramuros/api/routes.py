@@ -1,0 +1,26 @@
+"""All routes for programs, built from the parts of one `App`. Who may call which is in `server/access.py`."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute, Route
+
+from intramuros.api.ask import Ask
+from intramuros.api.health import MetricsPage, health
+from intramuros.api.openai.chat import ChatCompletions
+from intramuros.api.openai.models import Models
+from intramuros.api.projects import ProjectRoutes
+from intramuros.app import App
+
+
+def routes(app: App) -> list[BaseRoute]:
+    """The routes of /v1, /api/v1, /health and /metrics; the one whose latency counts comes first."""
+    models = Models(app.models)
+    return [
+        Route("/v1/chat/completions", ChatCompletions(app.complete), methods=["POST"]),
+        Route("/v1/models", models.index, methods=["GET"]),
+        Route("/v1/models/{model:path}", models.show, methods=["GET"]),
+        *ProjectRoutes(app.projects, app.library, app.search).routes(),
+        Route("/api/v1/projects/{project}/ask", Ask(app.projects, app.answer), methods=["POST"]),
+        Route("/health", health, methods=["GET"]),
+        Route("/metrics", MetricsPage(app.metrics, app.pool).show, methods=["GET"]),
+    ]

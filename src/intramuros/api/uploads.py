@@ -1,0 +1,60 @@
+"""Files out of a `multipart/form-data` body, kept in memory: a plain copy of a document must never touch the disk.
+
+Called by the documents route. Bounded: the guard limits each body, and only a few are read at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import BinaryIO
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from intramuros.errors import BadRequest
+
+AT_ONCE = 4
+MAX_FILES = 100
+
+
+class _InMemory(MultiPartParser):
+    spool_max_size = 1 << 40  # Starlette's parser writes larger parts to a temporary file, unencrypted
+
+
+class Uploads:
+    """Reads uploads, a few at a time: the others wait without having sent their bytes."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def files(self, request: Request) -> list[tuple[str, BinaryIO]]:
+        """The files of the form: name without folders, and content.
+
+        Raises: BadRequest where there is none or the form is broken; TooLarge, from the guard.
+        """
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            raise BadRequest("Send the documents as a form: multipart/form-data with one or more 'file' fields.")
+        async with self._places:
+            form = await self._form(request)
+        files = [
+            (_plain_name(part.filename), part.file) for _, part in form.multi_items() if isinstance(part, UploadFile)
+        ]
+        if not files:
+            raise BadRequest("The form has no file.", hint="Send one or more 'file' fields.", param="file")
+        return files
+
+    async def _form(self, request: Request) -> FormData:
+        try:
+            return await _InMemory(request.headers, request.stream(), max_files=MAX_FILES, max_fields=20).parse()
+        except MultiPartException as error:
+            raise BadRequest(f"The form can't be read: {error.message}") from None
+        except KeyError:
+            raise BadRequest("The form can't be read: its boundary is missing.") from None
+
+
+def _plain_name(name: str | None) -> str:
+    """The last part of a name that a client may have sent with folders, without control characters."""
+    last = re.split(r"[/\\]", name or "")[-1]
+    return re.sub(r"[\x00-\x1f\x7f]", "", last)[:255] or "document"

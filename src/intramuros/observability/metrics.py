@@ -1,0 +1,74 @@
+"""What the server counts, in the text form Prometheus reads.
+
+Fed by the server's guard (requests) and by tasks (tokens); read by `/metrics`. One registry per `Metrics`, so that two
+applications in one process don't share counts. Knows numbers, route templates and model names; never who asked or what.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+from intramuros.engines.engine import Usage
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+REQUEST_BOUNDS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+TOKEN_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
+
+
+class Metrics:
+    """Counters, gauges and histograms of one application."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._requests = Counter(
+            "intramuros_requests", "Requests answered", ("route", "method", "status"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            "intramuros_request_seconds",
+            "Time from a request's arrival to the last byte of its answer",
+            ("route",),
+            buckets=REQUEST_BOUNDS_S,
+            registry=self.registry,
+        )
+        self.requests_open = Gauge("intramuros_requests_open", "Requests being answered now", registry=self.registry)
+        self.audit_refusals = Counter(
+            "intramuros_audit_refusals", "Requests whose audit record could not be written", registry=self.registry
+        )
+        self._tokens = Counter("intramuros_tokens", "Tokens of generations", ("model", "kind"), registry=self.registry)
+        self._first_token = Histogram(
+            "intramuros_first_token_seconds",
+            "Time to the first token, loading the model and waiting for a slot included",
+            ("model",),
+            buckets=TOKEN_BOUNDS_S,
+            registry=self.registry,
+        )
+        self._generations = Counter(
+            "intramuros_generations", "Generations by outcome", ("model", "outcome"), registry=self.registry
+        )
+        self._engines = Gauge("intramuros_engines", "Engines by state", ("state",), registry=self.registry)
+
+    def request(self, *, route: str, method: str, status: int, seconds: float) -> None:
+        """Counts one answered request. `route` is the template of its path, never the path itself."""
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def generation(self, *, model: str, outcome: str, usage: Usage, first_token_s: float | None) -> None:
+        """Counts one generation: `outcome` is ok, failed or cancelled."""
+        self._generations.labels(model, outcome).inc()
+        self._tokens.labels(model, "prompt").inc(usage.prompt_tokens)
+        self._tokens.labels(model, "cached").inc(usage.cached_tokens)
+        self._tokens.labels(model, "completion").inc(usage.completion_tokens)
+        if first_token_s is not None:
+            self._first_token.labels(model).observe(first_token_s)
+
+    def engines(self, states: dict[str, int]) -> None:
+        """Sets how many engines are in each state now."""
+        self._engines.clear()
+        for state, number in states.items():
+            self._engines.labels(state).set(number)
+
+    def render(self) -> bytes:
+        """Everything counted so far, as Prometheus reads it."""
+        return generate_latest(self.registry)

@@ -1,0 +1,87 @@
+"""Every route of the server and who may call it: the one table the guard decides by.
+
+A path that is not here needs a signed-in caller and leads nowhere. A test walks the routers and fails when a route is
+missing here or a row leads to no route, so nobody can add a page without deciding who may see it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from re import Pattern
+
+from starlette.routing import compile_path
+
+
+class Access(Enum):
+    """Who may call a route."""
+
+    PUBLIC = "anyone"
+    SIGNED_IN = "whoever is signed in or sends a key"
+    ADMINISTRATOR = "administrators"
+
+
+class Body(Enum):
+    """How large a request's body may be, by the setting of that name."""
+
+    REQUEST = "request_mib"
+    UPLOAD = "upload_mib"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row: the method and path template of a route, and what the guard does about it."""
+
+    method: str
+    path: str
+    action: str
+    access: Access = Access.SIGNED_IN
+    body: Body = Body.REQUEST
+    audited: bool = True
+    pattern: Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pattern", compile_path(self.path)[0])
+
+
+UNKNOWN = Rule("*", "(unknown)", "unknown")
+"""What has no row: refused without a caller, and not found with one."""
+
+RULES = (
+    Rule("GET", "/health", "health", Access.PUBLIC, audited=False),
+    Rule("GET", "/metrics", "metrics", Access.ADMINISTRATOR),
+    # The OpenAI door.
+    Rule("POST", "/v1/chat/completions", "chat"),
+    Rule("GET", "/v1/models", "models.list"),
+    Rule("GET", "/v1/models/{model:path}", "models.show"),
+    # The product's own API.
+    Rule("GET", "/api/v1/projects", "projects.list"),
+    Rule("POST", "/api/v1/projects", "project.create"),
+    Rule("GET", "/api/v1/projects/{project}/documents", "documents.list"),
+    Rule("POST", "/api/v1/projects/{project}/documents", "document.add", body=Body.UPLOAD),
+    Rule("GET", "/api/v1/projects/{project}/documents/{document}", "document.show"),
+    Rule("DELETE", "/api/v1/projects/{project}/documents/{document}", "document.remove"),
+    Rule("POST", "/api/v1/projects/{project}/search", "search"),
+    Rule("POST", "/api/v1/projects/{project}/ask", "answer"),
+)
+
+
+class AccessTable:
+    """Finds the rule of a request: by the exact path where it can, else by pattern."""
+
+    def __init__(self, rules: tuple[Rule, ...] = RULES) -> None:
+        self.rules = rules
+        self._exact = {(rule.method, rule.path): rule for rule in rules if "{" not in rule.path}
+        self._patterns = [rule for rule in rules if "{" in rule.path]
+
+    def rule(self, method: str, path: str) -> Rule:
+        """The rule for this request; `UNKNOWN` where there is none."""
+        if method == "HEAD":
+            method = "GET"
+        found = self._exact.get((method, path))
+        if found is not None:
+            return found
+        for rule in self._patterns:
+            if rule.method == method and rule.pattern.match(path):
+                return rule
+        return UNKNOWN

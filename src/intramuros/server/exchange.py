@@ -1,0 +1,97 @@
+"""One request and its answer as the guard sees them: bytes counted on the way in, headers added on the way out.
+
+Called by the guard. Knows no routes and no callers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.types import Message, Receive, Send
+
+from intramuros.errors import BadRequest, IntramurosError, TooLarge
+from intramuros.server.headers import with_security
+
+BODY_SILENCE_S = 30.0
+DRAIN_BYTES = 64 * 2**20
+DRAIN_S = 10.0
+
+
+class Exchange:
+    """Wraps `receive` and `send` of one request.
+
+    `status` is what was answered (0: nothing yet), `is_complete` whether to its end, `refusal` why reading stopped.
+    """
+
+    __slots__ = (
+        "_body_bytes",
+        "_body_read",
+        "_limit_bytes",
+        "_receive",
+        "_security",
+        "_send",
+        "is_complete",
+        "refusal",
+        "status",
+    )
+
+    def __init__(
+        self, receive: Receive, send: Send, *, limit_bytes: int, security: tuple[tuple[bytes, bytes], ...]
+    ) -> None:
+        self._receive, self._send = receive, send
+        self._limit_bytes, self._security = limit_bytes, security
+        self._body_bytes, self._body_read = 0, False
+        self.status, self.is_complete = 0, False
+        self.refusal: IntramurosError | None = None
+
+    def check_length(self, declared: str | None) -> None:
+        """Refuses a body whose declared length is over the limit. Raises: TooLarge."""
+        if declared is not None and declared.isdecimal() and int(declared) > self._limit_bytes:
+            raise self._too_large()
+
+    async def receive(self) -> Message:
+        """The next part of the body, then the disconnect. Raises: TooLarge, BadRequest when the sender falls silent."""
+        if self._body_read:
+            return await self._receive()
+        try:
+            async with asyncio.timeout(BODY_SILENCE_S):
+                message = await self._receive()
+        except TimeoutError:
+            self.refusal = BadRequest(f"No byte of the body came for {BODY_SILENCE_S:.0f} s.", code="body_too_slow")
+            raise self.refusal from None
+        if message["type"] == "http.request":
+            self._body_bytes += len(message.get("body", b""))
+            self._body_read = not message.get("more_body", False)
+            if self._body_bytes > self._limit_bytes:
+                self.refusal = self._too_large()
+                raise self.refusal
+        else:
+            self._body_read = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Passes the answer on, with the headers that every answer has."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = with_security(list(message.get("headers", ())), self._security)
+        elif message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.is_complete = True
+        await self._send(message)
+
+    async def drain(self) -> None:
+        """Reads what is left of a refused body and forgets it, so that the sender gets to read the refusal."""
+        taken = 0
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                while not self._body_read and taken < DRAIN_BYTES:
+                    message = await self._receive()
+                    taken += len(message.get("body", b""))
+                    self._body_read = message["type"] != "http.request" or not message.get("more_body", False)
+        except TimeoutError:
+            self._body_read = True
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(
+            f"The request is larger than {self._limit_bytes // 2**20} MiB.",
+            hint="Send less, or raise the limit: INTRAMUROS_REQUEST_MIB, for documents INTRAMUROS_UPLOAD_MIB.",
+        )

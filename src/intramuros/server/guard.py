@@ -1,0 +1,230 @@
+"""The guard around every door: host, caller, permission, size, one audit record, and errors in the door's own shape.
+
+Called by the server for each request, as plain ASGI: what stands here is added to the latency of every one. Behind it a
+route finds the caller in `scope["state"]["caller"]` and the open audit record in `scope["state"]["entry"]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from intramuros.accounts.caller import Caller
+from intramuros.accounts.identity import Identity
+from intramuros.api.connected import ClientGone
+from intramuros.audit.record import Audit
+from intramuros.errors import AuditUnavailable, BadRequest, IntramurosError, NotAllowed, NotFound, NotSignedIn
+from intramuros.observability.metrics import Metrics
+from intramuros.server.access import Access, AccessTable, Body, Rule
+from intramuros.server.doors import Door, door_of
+from intramuros.server.exchange import Exchange
+from intramuros.server.headers import TLS_ONLY, check_host, check_origin
+
+log = logging.getLogger("intramuros.server")
+
+CLIENT_CLOSED = 499
+MULTIPART_ROOM_BYTES = 2**16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bytes a request's body may have, by kind."""
+
+    request_bytes: int
+    upload_bytes: int
+
+    def of(self, body: Body) -> int:
+        """The limit for this kind."""
+        return self.request_bytes if body is Body.REQUEST else self.upload_bytes + MULTIPART_ROOM_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One request on its way through the guard."""
+
+    rule: Rule
+    door: Door
+    scope: Scope
+    exchange: Exchange
+    headers: Mapping[str, str]
+
+
+class Guard:
+    """ASGI application around the doors. `own_hosts_only` is for servers on loopback."""
+
+    def __init__(
+        self,
+        inner: ASGIApp,
+        *,
+        identity: Identity,
+        audit: Audit,
+        metrics: Metrics,
+        limits: Limits,
+        table: AccessTable | None = None,
+        own_hosts_only: bool = True,
+    ) -> None:
+        self.inner, self.identity, self.audit, self.metrics, self.limits = inner, identity, audit, metrics, limits
+        self.table = table or AccessTable()
+        self.own_hosts_only = own_hosts_only
+        self.open_tasks: set[asyncio.Task[object]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        if scope["type"] != "http":
+            raise NotImplementedError(f"There is no {scope['type']} here.")
+        started = time.perf_counter()
+        rule = self.table.rule(scope["method"], scope["path"])
+        door = door_of(scope["path"])
+        security = (*door.headers, TLS_ONLY) if scope["scheme"] == "https" else door.headers
+        exchange = Exchange(receive, send, limit_bytes=self.limits.of(rule.body), security=security)
+        task = asyncio.current_task()
+        assert task is not None
+        self.open_tasks.add(task)
+        self.metrics.requests_open.inc()
+        call = _Call(rule, door, scope, exchange, _headers(scope))
+        try:
+            await self._answer(call, started)
+        except Exception as raised:  # not the route's: those are answered below
+            await self._refuse(_known(raised), call)
+        finally:
+            self.open_tasks.discard(task)
+            self.metrics.requests_open.dec()
+            self.metrics.request(
+                route=rule.path,
+                method=rule.method,
+                status=exchange.status or CLIENT_CLOSED,
+                seconds=time.perf_counter() - started,
+            )
+
+    async def _answer(self, call: _Call, started: float) -> None:
+        """One audit record around the route, opened before it and closed after it."""
+        exchange = call.exchange
+        if not call.rule.audited:
+            await self._handled(call)
+            return
+        state = call.scope.setdefault("state", {})
+        state["caller"], trouble = self._caller(call.headers)
+        try:
+            async with self.audit.entry(call.rule.action, by=state["caller"], via=call.door.name) as entry:
+                state["entry"] = entry
+                error = await self._handled(call, trouble=trouble)
+                entry.note(duration_ms=round(1000 * (time.perf_counter() - started), 1))
+                if error is not None:
+                    entry.note(status=error.status, error=error.code)
+                elif exchange.is_complete:
+                    entry.note(status=exchange.status)
+                else:
+                    entry.note(disconnected=True)
+                    entry.outcome = "interrupted"
+        except AuditUnavailable as error:
+            self.metrics.audit_refusals.inc()
+            log.error("The audit record of a request can't be written.")  # noqa: TRY400 - the trace would not help
+            await self._refuse(error, call)
+
+    def _caller(self, headers: Mapping[str, str]) -> tuple[Caller | None, IntramurosError | None]:
+        """Who asks; a store that can't tell becomes the request's error, so that it is recorded too."""
+        try:
+            return self.identity.caller(headers), None
+        except Exception as raised:
+            return None, _known(raised)
+
+    async def _handled(self, call: _Call, *, trouble: IntramurosError | None = None) -> IntramurosError | None:
+        """Runs the route and answers what it raises: the error; None where it answered or the client left."""
+        exchange = call.exchange
+        try:
+            if trouble is not None:
+                raise trouble
+            self._check(call)
+            exchange.check_length(call.headers.get("content-length"))
+            await self.inner(call.scope, exchange.receive, exchange.send)
+        except ClientGone:
+            return None
+        except asyncio.CancelledError:
+            await self._refuse(_stopping(), call)
+            raise
+        except Exception as raised:
+            error = exchange.refusal or _known(raised)
+            await self._refuse(error, call)
+            return error
+        return exchange.refusal
+
+    def _check(self, call: _Call) -> None:
+        if self.own_hosts_only:
+            check_host(call.headers)
+        access = call.rule.access
+        if access is not Access.PUBLIC:
+            caller: Caller | None = call.scope["state"]["caller"]
+            if caller is None:
+                raise NotSignedIn("You are not signed in, or the key is unknown, expired or revoked.")
+            if access is Access.ADMINISTRATOR and not caller.is_administrator:
+                raise NotAllowed("Only administrators may do this.")
+        check_origin(call.scope["method"], call.headers)
+
+    async def _refuse(self, error: IntramurosError, call: _Call) -> None:
+        """Answers with the error, unless an answer has begun."""
+        exchange = call.exchange
+        if exchange.status:
+            return
+        answer = call.door.refusal(error, call.scope, call.headers)
+        await exchange.send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        body = b"" if call.scope["method"] == "HEAD" else answer.body
+        await exchange.send({"type": "http.response.body", "body": body})
+        await exchange.drain()
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """The request's headers by lower-case name. Raises nothing: a name that comes twice keeps its first value."""
+    found: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        found.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+    return found
+
+
+def _known(raised: Exception) -> IntramurosError:
+    """The error to answer with, for anything a route may raise."""
+    if isinstance(raised, IntramurosError):
+        return raised
+    if isinstance(raised, HTTPException):
+        return _of_status(raised.status_code)
+    if type(raised).__name__ == "RequestValidationError":  # FastAPI's, without importing it
+        return BadRequest("The request has a value that is not allowed.")
+    return _unexpected(raised)
+
+
+def _stopping() -> IntramurosError:
+    error = IntramurosError("The server is stopping.", hint="Try again in a moment.", code="server_stopping")
+    error.status, error.retry = 503, True
+    return error
+
+
+def _of_status(status: int) -> IntramurosError:
+    if status == 404:
+        return NotFound("There is nothing at this address.")
+    if status == 405:
+        error = BadRequest("This address does not take this method.", code="method_not_allowed")
+    else:
+        error = BadRequest("The request can't be answered.", code=f"status_{status}")
+    error.status = status
+    return error
+
+
+def _unexpected(raised: Exception) -> IntramurosError:
+    """A fault of ours: the client gets a reference, the log the place, and neither any value that was there."""
+    reference = secrets.token_hex(4)
+    frames = "".join(
+        f"\n  {frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(raised.__traceback__)
+    )
+    log.error("Unexpected %s, reference %s%s", type(raised).__name__, reference, frames)
+    return IntramurosError(
+        f"Something went wrong inside Intramuros (reference {reference}).",
+        hint="The server's log has the place under this reference.",
+        reference=reference,
+    )
