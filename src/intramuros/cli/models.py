@@ -79,7 +79,7 @@ def list_models(
             f"[yellow]{download.name} is not finished[/]: {_size(download.done_bytes)} of {_size(download.total_bytes)}"
         )
     out.print(
-        f"[dim]Memory for a conversation of {CONTEXT_TOKENS} tokens; {_size(machine.room_bytes)} are free, red does not fit.[/]"
+        f"[dim]Memory for a conversation of {CONTEXT_TOKENS} tokens; {_size(machine.room_bytes)} are free, red is more.[/]"
     )
 
 
@@ -89,6 +89,7 @@ def pull(
     model: Annotated[
         str, typer.Argument(help="A name of the catalogue, hf:owner/repo/file.gguf, an address, or a file.")
     ],
+    *,
     data: DataFolder = None,
     name: Annotated[str | None, typer.Option(help="The name to install it under.")] = None,
     use: Annotated[bool, typer.Option("--use", help="Make it the default afterwards.")] = False,
@@ -169,7 +170,7 @@ def show(
 
 
 async def pull_shown(intramuros: App, model: str, *, name: str | None = None, quiet: bool = False) -> InstalledModel:
-    """Fetches a model with a progress bar on standard error, and one audit record. Raises: as `models.download.pull`."""
+    """Fetches a model with a progress bar on standard error, and one audit record. Raises: as `download.pull`."""
     _warn_if_large(intramuros.catalogue.find(model), quiet=quiet)
     async with intramuros.audit.entry("model.pull", by=LOCAL, via="cli") as entry:
         with _bar(quiet=quiet) as report:

@@ -6,6 +6,7 @@ engines. `read_header` is the gate: a file that passes has a whole tensor table,
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ SWA_PERIODS = {
 Source: llama.cpp, src/models/*.cpp, `set_swa_pattern`.
 """
 
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{2,8})?")
 POOLING_RANK = 4
 MAX_LAYERS = 1024
 MAX_SIZE = 1 << 24  # of a head, a layer, a vocabulary: far above any model's
@@ -155,7 +157,7 @@ class _Facts:
         recurrent, state = self._recurrent(kv_heads, embedding)
         return GgufHeader(
             architecture=self.architecture,
-            name=self._text("general.name") or None,
+            name=self._label("general.name"),
             quantisation=self._quantisation(),
             parameters=file.parameters,
             tensor_bytes=file.tensor_bytes,
@@ -180,7 +182,7 @@ class _Facts:
             has_chat_template=bool(self._text("tokenizer.chat_template")),
             is_encoder=self.architecture in ENCODERS or self._value("attention.causal") is False,
             pooling=self.number("pooling_type", 0, high=16) if self.has("pooling_type") else None,
-            licence=self._text("general.license") or None,
+            licence=self._label("general.license"),
             languages=self._languages(),
         )
 
@@ -213,9 +215,15 @@ class _Facts:
         value = self.file.metadata.get(name, "")
         return value if isinstance(value, str) else ""
 
+    def _label(self, name: str) -> str | None:
+        """A text that is shown to people: without control characters, which a terminal would obey, and not long."""
+        return "".join(c for c in self._text(name) if c.isprintable())[:120].strip() or None
+
     def _languages(self) -> tuple[str, ...]:
         value = self.file.metadata.get("general.languages", ())
-        return tuple(v for v in value if isinstance(v, str) and len(v) < 20) if isinstance(value, tuple) else ()
+        return (
+            tuple(v for v in value if isinstance(v, str) and LANGUAGE.fullmatch(v)) if isinstance(value, tuple) else ()
+        )
 
     def _quantisation(self) -> str:
         number = self.file.metadata.get("general.file_type")
