@@ -42,7 +42,7 @@ class Identity:
         self._sessions = sessions
         self._keys = keys
         self._local_token = local_token
-        self._cookie = cookie
+        self.cookie = cookie
         self._lock = threading.Lock()
         self._remembered: OrderedDict[bytes, Known] = OrderedDict()
         self._seen_revision = -1
@@ -66,10 +66,10 @@ class Identity:
     def session_token(self, headers: Mapping[str, str]) -> str | None:
         """The session's token in the cookie, good or not: for signing out and CSRF."""
         text = headers.get("cookie")
-        if not text or self._cookie not in text:
+        if not text or self.cookie not in text:
             return None
         try:
-            morsel = SimpleCookie(text).get(self._cookie)
+            morsel = SimpleCookie(text).get(self.cookie)
         except CookieError:
             return None
         return morsel.value if morsel else None

@@ -11,9 +11,8 @@ from typing import Any
 from sqlalchemy import Row, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from intramuros.accounts.caller import LOCAL, Caller
+from intramuros.accounts.caller import Caller
 from intramuros.accounts.sessions import Known
-from intramuros.accounts.users import ensure_local
 from intramuros.errors import BadRequest, NotFound
 from intramuros.security.tokens import is_api_key, new_api_key, token_hash
 from intramuros.storage.database import Database
@@ -45,7 +44,7 @@ class ApiKeys:
     def create(self, name: str, user_id: str, *, expires: float | None = None) -> tuple[str, ApiKey]:
         """A new key, and what is kept of it; the key itself can't be shown again.
 
-        Units: `expires` is a time, in UTC seconds. `LOCAL.user_id` makes a key of the machine's operator.
+        Units: `expires` is a time, in UTC seconds.
         Raises: BadRequest for a bad name or a time that is past, NotFound if there is no such person.
         """
         name = " ".join(name.split())
@@ -58,8 +57,6 @@ class ApiKeys:
         values = {field: getattr(record, field) for field in ApiKey.__slots__} | {"token_hash": token_hash(key)}
         try:
             with self._database.write(durable=True) as connection:
-                if user_id == LOCAL.user_id:
-                    ensure_local(connection)
                 connection.execute(insert(api_keys).values(values))
         except IntegrityError as error:
             raise NotFound("There is no such person.") from error

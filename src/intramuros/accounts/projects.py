@@ -15,7 +15,6 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
 from intramuros.accounts.caller import LOCAL, Caller
-from intramuros.accounts.users import ensure_local
 from intramuros.errors import BadRequest, Conflict, NotAllowed, NotFound
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database
@@ -158,7 +157,6 @@ class Projects:
     def _give_to_owner(connection: Connection, project: Project, by: Caller) -> None:
         owners = [by.user_id]
         if by.user_id == LOCAL.user_id:
-            ensure_local(connection)
             people = select(users.c.id).where(users.c.role == "administrator", users.c.id != LOCAL.user_id)
             owners += connection.scalars(people)
         rows = [{"project_id": project.id, "user_id": user_id, "role": "owner"} for user_id in owners]

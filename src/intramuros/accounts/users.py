@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, literal, select, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
 from intramuros.accounts.caller import LOCAL
@@ -207,13 +206,6 @@ class Users:
                 raise Conflict("This is the last administrator.", hint="Make somebody else an administrator first.")
             if values.get("suspended_at") is not None:
                 connection.execute(sessions.delete().where(sessions.c.user_id == user_id))
-
-
-def ensure_local(connection: Connection) -> None:
-    """Gives the local operator a row, so that keys and projects made at the command line belong to somebody."""
-    values = {"id": LOCAL.user_id, "email": LOCAL.user_id, "name": LOCAL.name, "role": LOCAL.role}
-    statement = sqlite_insert(users).values(**values, language=LOCAL.language, created_at=now())
-    connection.execute(statement.on_conflict_do_nothing())
 
 
 def _insert(connection: Connection, values: dict[str, object]) -> User:

@@ -24,7 +24,7 @@ NAMES = frozenset({
     "route", "method", "via", "stream", "format", "tools", "role", "user", "key", "language",
     # how much
     "prompt_tokens", "completion_tokens", "cached_tokens", "size_bytes", "pages", "chunks", "limit", "results",
-    "supported", "sentences", "attempts",
+    "supported", "sentences", "attempts", "held", "broken",
     # how it went
     "status", "error", "duration_ms", "first_token_ms", "queue_ms", "finish_reason", "disconnected",
 })  # fmt: skip
@@ -35,7 +35,7 @@ DOORS = frozenset({"api", "web", "cli"})
 _IDENTIFIER = re.compile(r"[A-Za-z0-9/_{][A-Za-z0-9._:/@+{}-]{0,99}")
 _ACTION = re.compile(r"[a-z][a-z0-9_.-]{0,49}")
 _LISTS = frozenset({"documents", "sources"})  # of ids
-_MAX_LIST = 100
+_MAX_LIST = 1000
 
 
 def _ordered_id() -> str:

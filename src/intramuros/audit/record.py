@@ -86,20 +86,20 @@ class Audit:
         self._holder: Holder | None = None
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._unwritten: deque[Record] = deque(maxlen=_MAX_UNWRITTEN)
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Turns what crashed processes left open into records, and starts the writer."""
+        """Turns what crashed processes left open into records. The writer starts with the first entry."""
         self.recover()
-        self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
-        self._thread.start()
 
     def stop(self) -> None:
         """Writes what is waiting and ends the writer."""
-        if self._thread is not None:
+        with self._starting:
+            thread, self._thread = self._thread, None
+        if thread is not None:
             self._jobs.put(None)
-            self._thread.join()
-            self._thread = None
+            thread.join()
         if self._holder is not None:
             self._holder.close()
             self._holder = None
@@ -149,11 +149,17 @@ class Audit:
 
     def hand_over(self, step: Entry | Record) -> asyncio.Future[None]:
         """Hands it over at once; the future tells when it is committed."""
-        if self._thread is None:
-            raise AuditUnavailable("The audit is not running.", hint="Start the server again.")
         future = asyncio.get_running_loop().create_future()
+        if self._thread is None:
+            self._start_writer()
         self._jobs.put(_Job(step, future))
         return future
+
+    def _start_writer(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
+                self._thread.start()
 
     def _run(self) -> None:
         """The writer: everything that waits goes into one transaction, and what comes meanwhile into the next."""

@@ -38,6 +38,8 @@ class DataKeys:
     instance: str
     database: bytes = field(repr=False)
     data: bytes = field(repr=False)
+    place: str = ""
+    """What opens them, in words: to be shown to whoever must keep it."""
 
 
 def create(
@@ -67,7 +69,7 @@ def create(
         path = (key_file or default_config_folder() / "keys" / f"{instance}.key").expanduser().absolute()
         source = {"kind": "file", "path": str(path)}
         opening = _from_file(path) if path.exists() else _new_key_file(path, data)
-    keys = DataKeys(instance, secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES))
+    keys = DataKeys(instance, secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES), _in_words(source))
     _write_description(data / FILE_NAME, keys, source, opening)
     return keys
 
@@ -82,15 +84,13 @@ def open_keys(data: Path, *, key_file: Path | None = None, passphrase: str | Non
     source, instance = description["source"], description["instance"]
     opening = _opening_key(source, key_file, passphrase)
     try:
-        return DataKeys(
-            instance,
-            *(
-                open_sealed(opening, b64decode(description[name]), context=_context(instance, name))
-                for name in ("database", "data")
-            ),
+        database, own = (
+            open_sealed(opening, b64decode(description[name]), context=_context(instance, name))
+            for name in ("database", "data")
         )
     except StorageCorrupt as error:
         raise WrongKey(f"The {source['kind']} given does not open the data in {data}.") from error
+    return DataKeys(instance, database, own, _in_words(source))
 
 
 def _opening_key(source: dict[str, Any], key_file: Path | None, passphrase: str | None) -> bytes:
@@ -228,6 +228,14 @@ def _keyring() -> Any:
             hint="Install it with: pip install 'intramuros[keyring]', or use a key file.",
         ) from error
     return keyring
+
+
+def _in_words(source: dict[str, Any]) -> str:
+    return {
+        "file": f"the file {source.get('path')}",
+        "passphrase": "your passphrase",
+        "keyring": "your system's keyring",
+    }[source["kind"]]
 
 
 def _context(instance: str, name: str) -> bytes:

@@ -44,6 +44,11 @@ def _people() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("email", name="uq_users_email"),
     )
+    # Keys and projects made at the machine's own command line belong to somebody, too. Nobody can sign in as this.
+    op.execute(
+        "INSERT INTO users (id, email, name, role, language, created_at)"
+        " VALUES ('local', 'local', 'local operator', 'administrator', 'fr', unixepoch('subsec'))"
+    )
     op.create_table(
         "invitations",
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
