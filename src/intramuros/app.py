@@ -29,16 +29,20 @@ from intramuros.models.installed import InstalledModels
 from intramuros.observability.metrics import Metrics
 from intramuros.privacy.egress import Egress
 from intramuros.retrieval.search import Search
-from intramuros.security.keys import DataKeys, create_keys, derive, open_keys
+from intramuros.security.crypto import derive
+from intramuros.security.keys import FILE_NAME as KEYS_NAME
+from intramuros.security.keys import DataKeys, open_keys
+from intramuros.security.keys import create as create_keys
 from intramuros.settings import Settings
 from intramuros.storage import facts
 from intramuros.storage.blobs import Blobs
-from intramuros.storage.database import Database, create_database, open_database
+from intramuros.storage.database import FILE_NAME as DATABASE_NAME
+from intramuros.storage.database import Database, open_database
+from intramuros.storage.database import create as create_database
 from intramuros.tasks.answer import AnswerTask
 from intramuros.tasks.complete import CompleteTask
 from intramuros.tasks.conversation import Conversations
 
-DATABASE = "intramuros.db"
 DEFAULT_MODEL = "default_model"
 
 
@@ -103,16 +107,16 @@ def create(
 
     Raises: Conflict when the folder holds data already, BadRequest for a weak password.
     """
-    if (settings.data / "keys.json").exists():
+    if (settings.data / KEYS_NAME).exists():
         raise Conflict(f"There is Intramuros data in {settings.data} already.", hint="Start it with: intramuros serve")
     keys = create_keys(settings.data, key_file=settings.key_file, passphrase=settings.passphrase, use_keyring=use_keyring)
-    create_database(settings.data / DATABASE, keys.database).close()
+    create_database(settings.data / DATABASE_NAME, keys.database).close()
     app = assemble(settings, keys)
     try:
         with app.audit.entry_sync("init", by=LOCAL, via="cli"):
-            app.users.add_local_operator()
-            if admin_email is not None:
-                app.users.create(admin_email, name=admin_email.split("@")[0], role="administrator", password=admin_password)
+            if admin_email is not None and admin_password is not None:
+                name = admin_email.split("@")[0]
+                app.users.create(admin_email, name, role="administrator", password=admin_password)
     finally:
         app.close()
     return Created(key_place=keys.place)
@@ -128,13 +132,13 @@ def build(settings: Settings) -> App:
 
 def assemble(settings: Settings, keys: DataKeys) -> App:
     """Builds the parts, bottom up."""
-    database = open_database(settings.data / DATABASE, keys.database)
+    database = open_database(settings.data / DATABASE_NAME, keys.database)
     blobs = Blobs(settings.data / "blobs", keys.data)
     audit = Audit(database, key=derive(keys.data, "audit"))
     users = Users(database)
     sessions = Sessions(database, hours=settings.session_hours)
     api_keys = ApiKeys(database)
-    identity = Identity(database, users=users, sessions=sessions, keys=api_keys)
+    identity = Identity(database, sessions=sessions, keys=api_keys)
     projects = Projects(database, blobs)
     metrics = Metrics()
 

@@ -30,7 +30,7 @@ def create(
     with opened(data) as intramuros, intramuros.audit.entry_sync("key.create", by=LOCAL, via="cli") as entry:
         owner = _owner(intramuros.users.by_email(user) if user else None, user)
         expires = time.time() + days * DAY_S if days is not None else None
-        key, record = intramuros.api_keys.create(name, user_id=owner, expires_at=expires)
+        key, record = intramuros.api_keys.create(name, owner, expires=expires)
         entry.note(key=record.id)
     if as_json:
         print_json({"key": key, "id": record.id, "name": record.name, "expires_at": record.expires_at})
