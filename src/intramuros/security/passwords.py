@@ -6,6 +6,7 @@ few run at once: a rush of sign-ins waits instead of filling the memory.
 
 from __future__ import annotations
 
+import re
 import threading
 import unicodedata
 from base64 import b64encode
@@ -87,10 +88,11 @@ def check_strength(text: str, *, about: Iterable[str] = ()) -> None:
         raise _weak("The password is too easy to guess.")
     if folded.isdigit() and folded in "01234567890123456789" * 3:
         raise _weak("The password is too easy to guess.")
-    for own in about:
-        for word in own.casefold().replace("@", " ").replace(".", " ").split():
-            if len(word) >= 4 and word in folded and len(folded) - len(word) < 8:
-                raise _weak("The password is made of your own name or address.")
+    rest = folded
+    for word in re.split(r"[\W_]+", " ".join(about).casefold()):
+        rest = rest.replace(word, "") if len(word) >= 4 else rest
+    if rest != folded and len(rest) < 8:
+        raise _weak("The password is made of your own name or address.")
 
 
 def _weak(message: str) -> BadRequest:
