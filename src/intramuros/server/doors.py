@@ -38,7 +38,8 @@ def _openai(error: IntramurosError, scope: Scope, headers: Mapping[str, str]) ->
     return _json(error, openai_errors.error_body(error))
 
 
-def _api(error: IntramurosError, scope: Scope, headers: Mapping[str, str]) -> Answer:
+def api(error: IntramurosError, scope: Scope, headers: Mapping[str, str]) -> Answer:
+    """The shape of the product's own API; needs nothing else to work."""
     return _json(error, api_errors.error_body(error))
 
 
@@ -61,7 +62,7 @@ def _page(error: IntramurosError, scope: Scope, headers: Mapping[str, str]) -> A
 
 
 OPENAI = Door("api", DATA, _openai)
-API = Door("api", DATA, _api)
+API = Door("api", DATA, api)
 WEB = Door("web", PAGES, _page)
 
 

@@ -24,7 +24,7 @@ from intramuros.audit.record import Audit
 from intramuros.errors import AuditUnavailable, BadRequest, IntramurosError, NotAllowed, NotFound, NotSignedIn
 from intramuros.observability.metrics import Metrics
 from intramuros.server.access import Access, AccessTable, Body, Rule
-from intramuros.server.doors import Door, door_of
+from intramuros.server.doors import Door, api, door_of
 from intramuros.server.exchange import Exchange
 from intramuros.server.headers import TLS_ONLY, check_host, check_origin
 
@@ -173,7 +173,10 @@ class Guard:
         exchange = call.exchange
         if exchange.status:
             return
-        answer = call.door.refusal(error, call.scope, call.headers)
+        try:
+            answer = call.door.refusal(error, call.scope, call.headers)
+        except Exception as raised:  # the page of an error may itself have one
+            answer = api(_unexpected(raised), call.scope, call.headers)
         await exchange.send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         body = b"" if call.scope["method"] == "HEAD" else answer.body
         await exchange.send({"type": "http.response.body", "body": body})

@@ -76,7 +76,7 @@ def _together(request: dict[str, Any]) -> None:
     if "stream_options" in request and not request.get("stream"):
         raise BadRequest("'stream_options' needs 'stream': true.", param="stream_options")
     choice = request.get("tool_choice")
-    if choice in {None, "none"}:
+    if choice is None or choice == "none":
         return
     names = {tool["function"]["name"] for tool in request.get("tools", ())}
     if not names:

@@ -1,0 +1,52 @@
+"""The access table: which rule a request gets."""
+
+from __future__ import annotations
+
+import pytest
+
+from intramuros.audit.entry import Entry
+from intramuros.server.access import RULES, UNKNOWN, Access, AccessTable
+
+TABLE = AccessTable()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "found"),
+    [
+        ("GET", "/health", "/health"),
+        ("HEAD", "/health", "/health"),
+        ("POST", "/health", UNKNOWN.path),
+        ("GET", "/health/", UNKNOWN.path),
+        ("GET", "/HEALTH", UNKNOWN.path),
+        ("GET", "//health", UNKNOWN.path),
+        ("GET", "/v1/models/a/b", "/v1/models/{model:path}"),
+        ("OPTIONS", "/v1/chat/completions", UNKNOWN.path),
+        ("DELETE", "/api/v1/projects/p/documents/d", "/api/v1/projects/{project}/documents/{document}"),
+        ("GET", "/api/v1/projects/p/documents/d/e", UNKNOWN.path),
+        ("GET", "/static/../v1/models", UNKNOWN.path),
+    ],
+)
+def test_rule_of_a_request(method: str, path: str, found: str) -> None:
+    assert TABLE.rule(method, path).path == found
+
+
+def test_the_unknown_is_not_public() -> None:
+    assert UNKNOWN.access is Access.SIGNED_IN and UNKNOWN.audited
+
+
+def test_only_answers_without_anything_of_anyone_are_public() -> None:
+    public = {rule.path for rule in RULES if rule.access is Access.PUBLIC}
+    assert public <= {"/health", "/sign-in", "/first/{token}", "/static/{version}/{name}"}
+
+
+def test_only_what_says_nothing_goes_unrecorded() -> None:
+    assert {rule.path for rule in RULES if not rule.audited} <= {"/health", "/static/{version}/{name}"}
+
+
+def test_every_action_can_be_recorded() -> None:
+    for rule in (*RULES, UNKNOWN):
+        Entry(rule.action, None, "api")
+
+
+def test_no_two_rules_are_for_the_same_request() -> None:
+    assert len({(rule.method, rule.path) for rule in RULES}) == len(RULES)
