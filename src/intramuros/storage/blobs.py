@@ -63,7 +63,7 @@ class Blobs:
         blob_id = secrets.token_hex(16)
         path = self._path(blob_id)
         reader = _Hashing(io.BytesIO(source) if isinstance(source, bytes) else source)
-        with self._writing(path):
+        with _leaving_nothing(path, reader):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             unfinished = path.with_suffix(_UNFINISHED)
             with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -113,30 +113,36 @@ class Blobs:
             raise StorageCorrupt("The id of a stored file is not one.")
         return self.folder / blob_id[:2] / blob_id
 
-    @contextmanager
-    def _writing(self, path: Path) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            path.with_suffix(_UNFINISHED).unlink(missing_ok=True)
-            if isinstance(error, OSError):
-                raise from_system(error, path) from error
-            raise
-
 
 class _Hashing:
-    """Reads through, and counts and hashes what it sees."""
+    """Reads through, counts and hashes what it sees, and remembers if it was the source that failed."""
 
     def __init__(self, source: Readable) -> None:
         self._source = source
         self.size_bytes = 0
         self.sha256 = hashlib.sha256()
+        self.failure: Exception | None = None
 
     def read(self, size: int, /) -> bytes:
-        data = self._source.read(size)
+        try:
+            data = self._source.read(size)
+        except Exception as error:
+            self.failure = error
+            raise
         self.size_bytes += len(data)
         self.sha256.update(data)
         return data
+
+
+@contextmanager
+def _leaving_nothing(path: Path, reader: _Hashing) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        path.with_suffix(_UNFINISHED).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error is not reader.failure:
+            raise from_system(error, path) from error
+        raise
 
 
 def _sync(folder: Path) -> None:

@@ -17,7 +17,7 @@ import fcntl
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,10 @@ class Database:
     driver's errors; constraint violations stay `sqlalchemy.exc.IntegrityError`.
     """
 
-    def __init__(self, path: Path, key: bytes) -> None:
+    def __init__(self, path: Path, key: bytes, *, busy_s: float = WAIT_S) -> None:
         self.path = path
         self._key = key
+        self._busy_s = busy_s
         self._readers = _engine(self._connect, "BEGIN", poolclass=QueuePool, pool_size=4, max_overflow=READERS - 4)
         self._writers = _engine(self._connect, "BEGIN IMMEDIATE", poolclass=StaticPool)
         self._writing = threading.Lock()
@@ -77,7 +78,7 @@ class Database:
     def write(self, *, durable: bool = False, wait_s: float = WAIT_S) -> Iterator[Connection]:
         """A connection in the one writing transaction; keep it short, for others wait.
 
-        Raises: StorageBusy if another thread writes for longer than `wait_s`, or another process for longer than 30 s.
+        Raises: StorageBusy if another thread writes for longer than `wait_s`, or another process than `busy_s`.
         """
         with self._alone(wait_s), self._translating(), self._writers.connect() as connection:
             if durable != self._is_durable:
@@ -111,7 +112,7 @@ class Database:
     def check(self) -> list[str]:
         """What is wrong with the file: damaged pages, broken structure, rows that point nowhere; else nothing."""
         found: list[str] = []
-        connection = self._connect()
+        connection = self._connect(pragmas=())  # the usual ones read pages that may be damaged
         try:
             for pragma in ("cipher_integrity_check", "integrity_check", "foreign_key_check"):
                 rows = connection.execute(f"PRAGMA {pragma}").fetchall()
@@ -165,17 +166,17 @@ class Database:
             finally:
                 cursor.close()
 
-    def _connect(self) -> Any:
+    def _connect(self, *, pragmas: Iterable[str] = _PRAGMAS) -> Any:
         connection = dbapi2.connect(
             f"file:{_quoted(self.path)}?mode=rw",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
-            timeout=WAIT_S,
+            timeout=self._busy_s,
         )
         connection.execute("PRAGMA cipher_log_level = NONE")
         connection.execute(f"PRAGMA key = \"x'{self._key.hex()}'\"")
-        for pragma in _PRAGMAS:
+        for pragma in pragmas:
             connection.execute(pragma)
         return connection
 

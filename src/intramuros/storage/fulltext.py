@@ -133,7 +133,8 @@ def _within(project_ids: Iterable[str]) -> str:
 
 
 def _quoted(term: str) -> str:
-    return '"' + term.replace('"', '""') + '"'
+    """A term as FTS5 takes it literally: it would end at a null character."""
+    return '"' + term.replace('"', '""').replace("\0", "") + '"'
 
 
 def _scope(project_id: str) -> str:

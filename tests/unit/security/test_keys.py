@@ -149,7 +149,8 @@ class _Keyring(SimpleNamespace):
         self.entries[service, name] = value
 
     def get_password(self, service: str, name: str) -> str | None:
-        return self.entries.get((service, name))
+        found: str | None = self.entries.get((service, name))
+        return found
 
 
 def test_the_keyring_opens(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,38 @@
+"""Nothing of what is stored can be read on the disk without the key."""
+
+from __future__ import annotations
+
+import io
+
+from sqlalchemy import insert
+
+from intramuros.storage import facts, fulltext
+from intramuros.storage.blobs import Blobs
+from intramuros.storage.database import Database
+from intramuros.storage.schema import audit_open, users
+
+WORDS = ("zebulonette", "quatorzaine", "alice@firm.example", "facts", "passages", "CREATE TABLE", "SQLite format")
+
+
+def test_no_word_is_readable_in_any_file(database: Database, blobs: Blobs) -> None:
+    with database.write() as connection:
+        for number in range(500):
+            facts.put(connection, f"fact {number}", "zebulonette " * 20)
+            fulltext.add(connection, [(number, "titre", "", "quatorzaine " * 20, "project")])
+        connection.execute(
+            insert(users).values(
+                id="a", email="alice@firm.example", name="Alice", role="member", language="fr", created_at=0.0
+            )
+        )
+        connection.execute(insert(audit_open).values(id="1", opened_at=0.0, holder="h", facts={"model": "quatorzaine"}))
+        key, _ = blobs.new_project_key()
+        blobs.put(key, io.BytesIO(b"zebulonette quatorzaine " * 10_000))
+    files = {path: path.read_bytes() for path in database.path.parent.rglob("*") if path.is_file()}
+    suffixes = {path.name.rpartition(".")[2] for path in files}
+    assert {"db", "db-wal", "db-shm"} <= suffixes
+    assert sum(map(len, files.values())) > 500_000
+    for path, content in files.items():
+        for word in WORDS:
+            assert word.encode() not in content, (path.name, word)
+            assert word.encode("utf-16-le") not in content, (path.name, word)
+            assert word not in path.name
