@@ -78,9 +78,7 @@ def list_models(
         out.print(
             f"[yellow]{download.name} is not finished[/]: {_size(download.done_bytes)} of {_size(download.total_bytes)}"
         )
-    out.print(
-        f"[dim]Memory for a conversation of {CONTEXT_TOKENS} tokens; {_size(machine.room_bytes)} are free, red is more.[/]"
-    )
+    out.print(f"[dim]Memory for a conversation of {CONTEXT_TOKENS} tokens; {_size(machine.room_bytes)} are free.[/]")
 
 
 @app.command()
@@ -278,7 +276,6 @@ def _facts(name: str, intramuros: App, machine: Machine) -> dict[str, Any]:
             "has_chat_template": header.has_chat_template,
         }
     if entry is not None:
-        active_bytes = entry.weights_bytes * entry.active_parameters // entry.parameters
         facts = (
             _catalogue_row(entry, machine)
             | {
@@ -295,7 +292,7 @@ def _facts(name: str, intramuros: App, machine: Machine) -> dict[str, Any]:
                 "licence_limits": list(entry.licence.limits),
                 "licence_note": entry.licence.note,
                 "licence_url": entry.licence.url,
-                "estimated_tokens_per_s": round(machine.decode_estimate(active_bytes), 1) if entry.is_chat else None,
+                "estimated_answer_s": round(entry.answer_estimate_s(machine)) if entry.is_chat else None,
             }
             | facts
         )

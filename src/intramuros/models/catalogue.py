@@ -18,20 +18,23 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from typing import Any, Literal
 
 from intramuros.errors import ModelNotFound
 from intramuros.models.machine import Machine
-from intramuros.models.memory import kv_cache_bytes
+from intramuros.models.memory import ACTIVATIONS_PER_WIDTH, OUTPUTS_PER_SLOT, PHYSICAL_BATCH, kv_cache_bytes
 
+Reasoning = Literal["none", "optional", "always"]
+"""Whether the model thinks aloud before it answers: never, when its chat template is told to, or in any case."""
 Trust = Literal["quotes", "drafts", "answers"]
 TRUST_SCALE: tuple[Trust, ...] = ("quotes", "drafts", "answers")
 STARTER = "starter"
 CONTEXT_TOKENS = 8192  # of one conversation, in the memory figure
-SLOWEST_TOKENS_PER_S = 4.0  # about as fast as one reads aloud; slower is not offered
+QUESTION_TOKENS, ANSWER_TOKENS = 1_700, 150  # a question with five passages, and a short answer
+SLOWEST_ANSWER_S = 60.0  # slower is not offered
 QUOTES_BELOW_PARAMETERS = 1_500_000_000
 
 
@@ -93,9 +96,9 @@ class Architecture:
     """The numbers that memory depends on, as published. `name` is llama.cpp's name of the architecture."""
 
     name: str
-    layers: int
+    layers: int | None
     embedding_length: int
-    vocabulary: int
+    vocabulary: int | None
     cache: tuple[CacheLayers, ...]
     state_bytes: int = 0
 
@@ -123,6 +126,7 @@ class CatalogueModel:
     sha256: str | None
     size_bytes: int | None
     memory_bytes: int
+    reasoning: Reasoning
     good_for: str
     good_for_fr: str
     trust: Trust
@@ -149,6 +153,13 @@ class CatalogueModel:
     def weights_bytes(self) -> int:
         """Size of the weights; where the file's size is not known, estimated at 4.9 bits a parameter."""
         return self.size_bytes or self.parameters * 49 // 80
+
+    def answer_estimate_s(self, machine: Machine) -> float:
+        """About how long a question about documents takes on this machine's processor, before anything is measured."""
+        active_bytes = self.weights_bytes * self.active_parameters // self.parameters
+        return QUESTION_TOKENS / machine.prefill_estimate(
+            self.active_parameters
+        ) + ANSWER_TOKENS / machine.decode_estimate(active_bytes)
 
     def describe(self, language: str) -> str:
         """What it is good for, in French or else in English."""
@@ -201,12 +212,11 @@ class Catalogue:
         return sorted(fit, key=lambda model: -model.preference)
 
     def best_for(self, machine: Machine) -> CatalogueModel:
-        """The model to offer on this machine: the best that fits, that answers at the speed of reading, and that
-        may be used commercially without a question; the starter if there is no better one.
+        """The model to offer on this machine: the best that fits, answers within a minute, and may be used
+        commercially without a question; the starter if there is no better one.
         """
         for model in self.fitting(machine.room_bytes):
-            active_bytes = model.weights_bytes * model.active_parameters // model.parameters
-            is_fast = bool(machine.gpus) or machine.decode_estimate(active_bytes) >= SLOWEST_TOKENS_PER_S
+            is_fast = bool(machine.gpus) or model.answer_estimate_s(machine) <= SLOWEST_ANSWER_S
             if is_fast and model.licence.commercial:
                 return model
         return self.starter
@@ -254,13 +264,10 @@ def _model(entry: dict[str, Any], licences: dict[str, Licence]) -> CatalogueMode
         "memory_bytes": 0,
     }
     plain = CatalogueModel(**model)
-    encoder = plain.embedder and not architecture.cache
-    return CatalogueModel(
-        **{**model, "memory_bytes": plain.weights_bytes + _beside_weights(architecture, encoder=encoder)}
-    )
+    return replace(plain, memory_bytes=plain.weights_bytes + _beside_weights(architecture))
 
 
-def _beside_weights(shape: Architecture, *, encoder: bool) -> int:
+def _beside_weights(shape: Architecture) -> int:
     """Cache of one conversation and scratch memory; see `models.memory` for the same from a file's header."""
     cache = sum(
         kv_cache_bytes(
@@ -268,8 +275,10 @@ def _beside_weights(shape: Architecture, *, encoder: bool) -> int:
             kv_heads=kind.kv_heads,
             key_length=kind.key_length,
             value_length=kind.value_length,
-            cells=min(CONTEXT_TOKENS, kind.window_tokens + 512) if kind.window_tokens else CONTEXT_TOKENS,
+            cells=min(CONTEXT_TOKENS, kind.window_tokens + PHYSICAL_BATCH) if kind.window_tokens else CONTEXT_TOKENS,
         )
         for kind in shape.cache
     )
-    return cache + shape.state_bytes + 512 * 4 * (shape.embedding_length * 12 + (0 if encoder else shape.vocabulary))
+    mask = CONTEXT_TOKENS * PHYSICAL_BATCH * 6
+    activations = PHYSICAL_BATCH * 4 * ACTIVATIONS_PER_WIDTH * shape.embedding_length
+    return cache + shape.state_bytes + mask + activations + 4 * OUTPUTS_PER_SLOT * (shape.vocabulary or 0)

@@ -18,6 +18,7 @@ FALLBACK_MEMORY = 4 << 30
 KEPT_FREE_BYTES = 1 << 30  # for the gateway, the readers and the system
 BANDWIDTH_OF_A_CORE = 8e9  # bytes a second, a cautious figure for one core of a server or desktop
 MOST_BANDWIDTH = 40e9  # two channels of DDR4 or DDR5
+OPERATIONS_OF_A_CORE = 8e10  # a second, a cautious figure for a core with AVX2 on 4-bit weights
 BANDWIDTH_USED = 0.55  # share of it that decoding reaches: measured by the llmfit project on 152 machines
 NAMED_FLAGS = frozenset(
     {"avx", "avx2", "fma", "f16c", "bmi2", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_int8"}
@@ -92,6 +93,10 @@ class Machine:
         ]
         parts += [f"{gpu.name} {gpu.memory_bytes}" for gpu in self.gpus]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    def prefill_estimate(self, active_parameters: int) -> float:
+        """About how many tokens a second a model reads on this processor: two operations for each active parameter."""
+        return self.cores * OPERATIONS_OF_A_CORE / (2 * max(1, active_parameters))
 
     def decode_estimate(self, active_bytes: int) -> float:
         """About how many tokens a second a model writes on this processor.

@@ -25,6 +25,8 @@ BYTES_PER_VALUE |= {"q4_0": 18 / 32, "iq4_nl": 18 / 32}
 
 CELL_STEP = 256
 PHYSICAL_BATCH = 512
+ACTIVATIONS_PER_WIDTH = 12  # numbers kept for a token, in multiples of the embedding length
+OUTPUTS_PER_SLOT = 8  # one token a step, a few more when speculating
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def predict(
         weights_bytes=header.tensor_bytes,
         kv_bytes=kv,
         state_bytes=_state_bytes(header, slots),
-        compute_bytes=_compute_bytes(header, cells, batch_tokens, flash_attention=flash_attention),
+        compute_bytes=_compute_bytes(header, cells, slots, batch_tokens, flash_attention=flash_attention),
     )
 
 
@@ -116,14 +118,15 @@ def _state_bytes(header: GgufHeader, slots: int) -> int:
     return values * 4 * slots * sum(header.recurrent_layers)
 
 
-def _compute_bytes(header: GgufHeader, cells: int, batch: int, *, flash_attention: bool) -> int:
-    """The engine's scratch memory for one batch: an upper bound, checked against its log.
+def _compute_bytes(header: GgufHeader, cells: int, slots: int, batch: int, *, flash_attention: bool) -> int:
+    """The engine's scratch memory: an upper bound; a test compares it with what the engine reports.
 
-    Source: measured; the largest of its graphs holds the scores of a batch for the whole vocabulary, or one layer's
-    activations and, without flash attention, one layer's attention scores.
+    Source: measured with llama.cpp b11549. Activations of one batch, its attention mask (as two types with flash
+    attention), without flash attention one layer's attention scores, and the scores of the few tokens that are output.
     """
     batch = min(batch, cells)
-    logits = header.vocabulary * batch * 4
-    activations = header.embedding_length * batch * 4 * 12
-    scores = 0 if flash_attention or header.is_encoder else max(header.heads) * cells * batch * 4
-    return logits + activations + scores
+    activations = batch * 4 * ACTIVATIONS_PER_WIDTH * header.embedding_length
+    mask = cells * batch * (6 if flash_attention else 4)
+    scores = 0 if flash_attention else max(header.heads) * cells * batch * 4
+    outputs = 0 if header.is_encoder else header.vocabulary * 4 * slots * OUTPUTS_PER_SLOT
+    return activations + mask + scores + outputs
