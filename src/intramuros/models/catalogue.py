@@ -34,6 +34,7 @@ TRUST_SCALE: tuple[Trust, ...] = ("quotes", "drafts", "answers")
 STARTER = "starter"
 CONTEXT_TOKENS = 8192  # of one conversation, in the memory figure
 QUESTION_TOKENS, ANSWER_TOKENS = 1_700, 150  # a question with five passages, and a short answer
+THOUGHT_TOKENS = 600
 SLOWEST_ANSWER_S = 60.0  # slower is not offered
 QUOTES_BELOW_PARAMETERS = 1_500_000_000
 
@@ -159,7 +160,7 @@ class CatalogueModel:
         active_bytes = self.weights_bytes * self.active_parameters // self.parameters
         return QUESTION_TOKENS / machine.prefill_estimate(
             self.active_parameters
-        ) + ANSWER_TOKENS / machine.decode_estimate(active_bytes)
+        ) + written_tokens / machine.decode_estimate(active_bytes)
 
     def describe(self, language: str) -> str:
         """What it is good for, in French or else in English."""
@@ -211,13 +212,13 @@ class Catalogue:
         fit = [model for model in self.models if model.is_chat and model.memory_bytes <= memory_bytes]
         return sorted(fit, key=lambda model: -model.preference)
 
-    def best_for(self, machine: Machine) -> CatalogueModel:
-        """The model to offer on this machine: the best that fits, answers within a minute, and may be used
-        commercially without a question; the starter if there is no better one.
+    def best_for(self, machine: Machine, *, language: str = "fr") -> CatalogueModel:
+        """The model to offer on this machine: the best that fits, speaks the language, answers within a minute, and may
+        be used commercially without a question; the starter if there is no better one.
         """
         for model in self.fitting(machine.room_bytes):
             is_fast = bool(machine.gpus) or model.answer_estimate_s(machine) <= SLOWEST_ANSWER_S
-            if is_fast and model.licence.commercial:
+            if is_fast and language in model.languages and model.licence.commercial:
                 return model
         return self.starter
 
