@@ -158,9 +158,9 @@ class CatalogueModel:
     def answer_estimate_s(self, machine: Machine) -> float:
         """About how long a question about documents takes on this machine's processor, before anything is measured."""
         active_bytes = self.weights_bytes * self.active_parameters // self.parameters
-        return QUESTION_TOKENS / machine.prefill_estimate(
-            self.active_parameters
-        ) + written_tokens / machine.decode_estimate(active_bytes)
+        written_tokens = ANSWER_TOKENS + (THOUGHT_TOKENS if self.reasoning == "always" else 0)
+        reading_s = QUESTION_TOKENS / machine.prefill_estimate(self.active_parameters)
+        return reading_s + written_tokens / machine.decode_estimate(active_bytes)
 
     def describe(self, language: str) -> str:
         """What it is good for, in French or else in English."""
