@@ -82,7 +82,7 @@ class Identity:
         self._keys.used(used)
 
     def _found(self, credential: str, *, is_key: bool) -> Caller | None:
-        digest = token_hash(credential)
+        digest = token_hash(f"{is_key}:{credential}")  # a session's token shown as a key is not good
         revision = self._forget_if_changed()
         with self._lock:
             known = self._remembered.get(digest)

@@ -86,7 +86,7 @@ class Audit:
         self._holder: Holder | None = None
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._unwritten: deque[Record] = deque(maxlen=_MAX_UNWRITTEN)
-        self._starting = threading.Lock()
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -95,7 +95,7 @@ class Audit:
 
     def stop(self) -> None:
         """Writes what is waiting and ends the writer."""
-        with self._starting:
+        with self._lock:
             thread, self._thread = self._thread, None
         if thread is not None:
             self._jobs.put(None)
@@ -156,7 +156,7 @@ class Audit:
         return future
 
     def _start_writer(self) -> None:
-        with self._starting:
+        with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
                 self._thread.start()
@@ -206,17 +206,18 @@ class Audit:
         """Writes openings and closings in one transaction. A closing that fails is tried again with the next."""
         openings = [step for step in steps if isinstance(step, Entry)]
         records = [step for step in steps if isinstance(step, Record)]
-        again = list(self._unwritten)
+        with self._lock:
+            again = list(self._unwritten)
+            self._unwritten.clear()
         try:
             with self._database.write(wait_s=self._wait_s) as connection:
                 self._open(connection, openings)
                 self._append(connection, _missing(connection, again) + records)
         except (StorageError, SQLAlchemyError) as error:
-            self._unwritten.extend(records)
+            with self._lock:
+                self._unwritten.extend(again + records)
             _log.error("the audit can't be written: %s", getattr(error, "code", type(error).__name__))
             raise _unavailable(error) from error
-        for _ in again:
-            self._unwritten.popleft()
 
     def _open(self, connection: Connection, entries: Sequence[Entry]) -> None:
         if not entries:

@@ -56,15 +56,14 @@ class Database:
     driver's errors; constraint violations stay `sqlalchemy.exc.IntegrityError`.
     """
 
-    def __init__(self, path: Path, key: bytes, *, busy_s: float = WAIT_S) -> None:
+    def __init__(self, path: Path, key: bytes) -> None:
         self.path = path
         self._key = key
-        self._busy_s = busy_s
         self._readers = _engine(self._connect, "BEGIN", poolclass=QueuePool, pool_size=4, max_overflow=READERS - 4)
         self._writers = _engine(self._connect, "BEGIN IMMEDIATE", poolclass=StaticPool)
         self._writing = threading.Lock()
         self._writing_thread: int | None = None
-        self._is_durable = False
+        self._writer_has: dict[str, str] = {}
         self._glancing = threading.Lock()
         self._glancer: Any = None
 
@@ -78,12 +77,10 @@ class Database:
     def write(self, *, durable: bool = False, wait_s: float = WAIT_S) -> Iterator[Connection]:
         """A connection in the one writing transaction; keep it short, for others wait.
 
-        Raises: StorageBusy if another thread writes for longer than `wait_s`, or another process than `busy_s`.
+        Raises: StorageBusy if another thread or process writes for longer than `wait_s`.
         """
         with self._alone(wait_s), self._translating(), self._writers.connect() as connection:
-            if durable != self._is_durable:
-                self._pragma(f"synchronous = {'FULL' if durable else 'NORMAL'}")
-                self._is_durable = durable
+            self._prepare(synchronous="FULL" if durable else "NORMAL", busy_timeout=str(round(wait_s * 1000)))
             with connection.begin():
                 yield connection
 
@@ -100,12 +97,13 @@ class Database:
         row = self.glance("PRAGMA data_version")
         return int(row[0]) if row else 0
 
-    def checkpoint(self) -> bool:
+    def checkpoint(self, *, wait_s: float = 5.0) -> bool:
         """Moves everything into the main file and empties the write-ahead log, with what was erased in it.
 
-        Returns whether the log is empty now; a reader in the middle of a long read prevents it.
+        Returns whether the log is empty now; a reader in the middle of a longer read prevents it.
         """
         with self._alone(WAIT_S), self._translating():
+            self._prepare(busy_timeout=str(round(wait_s * 1000)))
             busy, _, _ = self._pragma("wal_checkpoint(TRUNCATE)")[0]
             return not busy
 
@@ -127,6 +125,7 @@ class Database:
         """Gives back every connection. The database may be opened again."""
         self._readers.dispose()
         self._writers.dispose()
+        self._writer_has.clear()
         with self._glancing:
             if self._glancer is not None:
                 self._glancer.close()
@@ -156,6 +155,12 @@ class Database:
                 raise
             raise known from error
 
+    def _prepare(self, **wanted: str) -> None:
+        for name, value in wanted.items():
+            if self._writer_has.get(name) != value:
+                self._pragma(f"{name} = {value}")
+                self._writer_has[name] = value
+
     def _pragma(self, text: str) -> list[Any]:
         """Runs a pragma on the writer, outside any transaction."""
         with self._writers.connect() as connection:
@@ -172,7 +177,7 @@ class Database:
             uri=True,
             isolation_level=None,
             check_same_thread=False,
-            timeout=self._busy_s,
+            timeout=WAIT_S,
         )
         connection.execute("PRAGMA cipher_log_level = NONE")
         connection.execute(f"PRAGMA key = \"x'{self._key.hex()}'\"")

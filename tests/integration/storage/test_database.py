@@ -161,6 +161,15 @@ def test_a_writer_gives_up_after_its_time(database: Database) -> None:
     thread.join(10)
 
 
+def test_a_writer_gives_up_waiting_for_another_process_too(database: Database, database_key: bytes) -> None:
+    other = Database(database.path, database_key)
+    with other.write(), pytest.raises(StorageBusy), database.write(wait_s=0.02):
+        pass
+    with database.write() as connection:
+        facts.put(connection, "colour", "green")
+    other.close()
+
+
 def test_many_readers_at_once(database: Database) -> None:
     with database.write() as connection:
         facts.put(connection, "colour", "green")
@@ -213,14 +222,12 @@ def test_checkpoint_empties_the_log(database: Database) -> None:
 
 
 def test_checkpoint_tells_when_a_reader_prevents_it(database: Database) -> None:
-    quick = Database(database.path, database._key, busy_s=0.05)
     with database.read() as reader:
         facts.get(reader, "colour")
         with database.write() as writer:
             facts.put(writer, "colour", "green")
-        assert not quick.checkpoint()
-    assert quick.checkpoint()
-    quick.close()
+        assert not database.checkpoint(wait_s=0.02)
+    assert database.checkpoint()
 
 
 def test_a_sound_database_has_nothing_wrong(database: Database) -> None:

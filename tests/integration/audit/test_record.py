@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Connection, insert, select, text
+
+from intramuros.accounts.caller import Caller
+from intramuros.audit.record import Audit
+from intramuros.errors import AuditUnavailable, NotAllowed
+from intramuros.storage.database import Database, open_database
+from intramuros.storage.schema import audit as audit_table
+from intramuros.storage.schema import audit_open
+
+ALICE = Caller("u-alice", "Alice", "member", "session")
+
+
+def records(database: Database) -> list[tuple[str, str]]:
+    with database.read() as connection:
+        statement = select(audit_table.c.action, audit_table.c.outcome).order_by(audit_table.c.sequence)
+        return [(row.action, row.outcome) for row in connection.execute(statement)]
+
+
+def open_rows(database: Database) -> int:
+    with database.read() as connection:
+        return len(connection.execute(select(audit_open)).all())
+
+
+async def test_a_request_leaves_one_record(audit: Audit, database: Database) -> None:
+    async with audit.entry("chat", by=ALICE, object="m-1", via="web") as entry:
+        entry.note(model="smollm2", prompt_tokens=7)
+    with database.read() as connection:
+        row = connection.execute(select(audit_table)).one()
+    assert (row.sequence, row.action, row.object, row.outcome) == (1, "chat", "m-1", "ok")
+    assert (row.actor, row.credential) == ("u-alice", "session")
+    assert row.facts.pop("duration_ms") >= 0
+    assert row.facts == {"via": "web", "model": "smollm2", "prompt_tokens": 7}
+    assert open_rows(database) == 0
+
+
+async def test_the_entry_is_on_the_disk_before_the_body_runs(
+    audit: Audit, database: Database, database_key: bytes
+) -> None:
+    async with audit.entry("chat", by=ALICE):
+        other = open_database(database.path, database_key)
+        assert open_rows(other) == 1
+        assert records(other) == []
+        other.close()
+
+
+async def test_an_error_is_recorded_and_goes_on(audit: Audit, database: Database) -> None:
+    with pytest.raises(NotAllowed):
+        async with audit.entry("chat", by=ALICE):
+            raise NotAllowed
+    with pytest.raises(ZeroDivisionError):
+        async with audit.entry("ask", by=ALICE):
+            _ = 1 / 0
+    assert records(database) == [("chat", "refused"), ("ask", "failed")]
+
+
+async def test_without_a_caller_there_is_a_record_too(audit: Audit, database: Database) -> None:
+    async with audit.entry("chat") as entry:
+        entry.note(status=401)
+    assert records(database) == [("chat", "refused")]
+
+
+def test_the_command_line_needs_no_event_loop(audit: Audit, database: Database) -> None:
+    with audit.entry_sync("key.create", by=ALICE, via="cli") as entry:
+        assert open_rows(database) == 1
+        entry.note(key="abc")
+    with pytest.raises(KeyboardInterrupt), audit.entry_sync("add", by=ALICE):
+        raise KeyboardInterrupt
+    assert records(database) == [("key.create", "ok"), ("add", "interrupted")]
+
+
+async def test_a_cancelled_request_is_interrupted(audit: Audit, database: Database) -> None:
+    started = asyncio.Event()
+
+    async def request() -> None:
+        async with audit.entry("chat", by=ALICE):
+            started.set()
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(request())
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert records(database) == [("chat", "interrupted")]
+    assert open_rows(database) == 0
+
+
+async def test_a_request_cancelled_while_its_entry_opens_leaves_nothing_open(audit: Audit, database: Database) -> None:
+    async def request() -> None:
+        async with audit.entry("chat", by=ALICE):
+            await asyncio.sleep(60)
+
+    with held(database):
+        task = asyncio.create_task(request())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    audit.stop()
+    assert open_rows(database) == 0
+    assert records(database) == [("chat", "interrupted")]
+
+
+async def test_an_abandoned_stream_is_closed(audit: Audit, database: Database) -> None:
+    async def stream() -> AsyncIterator[int]:
+        async with audit.entry("chat", by=ALICE):
+            for number in range(100):
+                yield number
+
+    numbers = stream()
+    assert await anext(numbers) == 0
+    await numbers.aclose()  # type: ignore[attr-defined]
+    assert records(database) == [("chat", "interrupted")]
+
+
+async def test_requests_at_the_same_time_share_transactions(audit: Audit, database: Database) -> None:
+    """Group commit: far fewer transactions than records, and the chain holds."""
+    begun = 0
+    write = database.write
+
+    @contextmanager
+    def counted(*, durable: bool = False, wait_s: float = 30.0) -> Iterator[Connection]:
+        nonlocal begun
+        begun += 1
+        with write(durable=durable, wait_s=wait_s) as connection:
+            yield connection
+
+    database.write = counted  # type: ignore[method-assign]
+
+    async def client() -> None:
+        for _ in range(10):
+            async with audit.entry("chat", by=ALICE) as entry:
+                entry.note(model="m")
+                await asyncio.sleep(0)
+
+    await asyncio.gather(*(client() for _ in range(50)))
+    assert len(records(database)) == 500
+    assert begun < 250
+    assert audit.verify().ok
+
+
+async def test_two_event_loops_may_share_one_audit(audit: Audit, database: Database) -> None:
+    async def one() -> None:
+        async with audit.entry("chat"):
+            pass
+
+    await one()
+    await asyncio.to_thread(asyncio.run, one())
+    assert len(records(database)) == 2
+
+
+@contextmanager
+def held(database: Database) -> Iterator[None]:
+    """Another process that writes and doesn't end."""
+    other = Database(database.path, database._key)
+    with other.write():
+        yield
+    other.close()
+
+
+async def test_an_entry_that_can_t_be_opened_stops_the_request(
+    database: Database, audit_key: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    audit = Audit(database, audit_key, wait_s=0.02)
+    ran = False
+    with held(database), caplog.at_level(logging.ERROR):
+        with pytest.raises(AuditUnavailable) as caught:
+            async with audit.entry("chat", by=ALICE):
+                ran = True
+        with pytest.raises(AuditUnavailable), audit.entry_sync("chat", by=ALICE):
+            ran = True
+    assert not ran
+    assert caught.value.status == 503
+    assert "storage_busy" in caplog.text
+    async with audit.entry("chat", by=ALICE):
+        ran = True
+    assert ran
+    audit.stop()
+
+
+async def test_a_closing_that_can_t_be_written_is_written_later(database: Database, audit_key: bytes) -> None:
+    audit = Audit(database, audit_key, wait_s=0.02)
+    with pytest.raises(AuditUnavailable):
+        async with audit.entry("chat", by=ALICE) as entry:
+            entry.note(model="m")
+            hold = held(database)
+            hold.__enter__()
+    hold.__exit__(None, None, None)
+    assert records(database) == []
+    assert open_rows(database) == 1
+    async with audit.entry("ask", by=ALICE):
+        pass
+    assert records(database) == [("chat", "ok"), ("ask", "ok")]
+    assert open_rows(database) == 0
+    assert audit.verify().ok
+    audit.stop()
+
+
+async def test_a_closing_that_was_written_after_all_is_not_written_twice(audit: Audit, database: Database) -> None:
+    async with audit.entry("chat", by=ALICE) as entry:
+        pass
+    audit._unwritten.append(entry.finished(None))
+    async with audit.entry("ask", by=ALICE):
+        pass
+    assert records(database) == [("chat", "ok"), ("ask", "ok")]
+
+
+def test_nothing_is_appended_to_an_audit_whose_end_was_cut_off(audit: Audit, database: Database) -> None:
+    """Or the next record would hide it."""
+    for _ in range(3):
+        with audit.entry_sync("chat"):
+            pass
+    with database.write() as connection:
+        connection.execute(text("DELETE FROM audit WHERE sequence = 3"))
+    with pytest.raises(AuditUnavailable, match="changed from outside"), audit.entry_sync("chat"):
+        pass
+
+
+def test_what_a_dead_process_left_open_becomes_interrupted(audit: Audit, database: Database) -> None:
+    left = {"via": "api", "action": "chat", "object": None, "actor": "u-bob", "credential": "key:1", "model": "m"}
+    with database.write() as connection:
+        for number, holder in enumerate(("1-0123456789abcdef", "nonsense")):
+            values = {"id": f"id-{number}", "opened_at": 5.0 + number, "holder": holder, "facts": left}
+            connection.execute(insert(audit_open).values(values))
+    assert audit.recover() == 2
+    assert audit.recover() == 0
+    with database.read() as connection:
+        first, second = connection.execute(select(audit_table).order_by(audit_table.c.sequence)).all()
+    assert (first.id, first.at, first.actor, first.outcome) == ("id-0", 5.0, "u-bob", "interrupted")
+    assert first.facts == {"via": "api", "model": "m"}
+    assert second.outcome == "interrupted"
+    assert audit.verify().ok
+
+
+async def test_what_a_living_process_has_open_is_left_alone(audit: Audit, database: Database, audit_key: bytes) -> None:
+    other = Audit(database, audit_key)
+    async with audit.entry("chat", by=ALICE):
+        assert other.recover() == 0
+        assert audit.recover() == 0
+    assert records(database) == [("chat", "ok")]
+    other.stop()
+
+
+async def test_stopping_waits_for_what_was_handed_over(audit: Audit, database: Database) -> None:
+    async with audit.entry("chat") as entry:
+        pass
+    audit.hand_over(type(entry)("ask", None, "api").finished(None))
+    audit.stop()
+    assert records(database) == [("chat", "ok"), ("ask", "ok")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="NOT TESTED: threads are counted in /proc")
+def test_nothing_runs_before_the_first_entry(database: Database, audit_key: bytes) -> None:
+    audit = Audit(database, audit_key)
+    audit.start()
+    assert audit._thread is None
+    audit.stop()
