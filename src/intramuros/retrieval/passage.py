@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from intramuros.documents.document import Rect
+from intramuros.documents.place import rects_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +39,8 @@ class Passage:
         return self.rects_of(0, len(self.text))
 
     def rects_of(self, start: int, end: int) -> tuple[Rect, ...]:
-        """Where characters `start` to `end` of the text stand on the page: the rectangles of their lines."""
-        return tuple((x0, y0, x1, y1) for begins, ends, x0, y0, x1, y1 in self.lines if begins < end and ends > start)
+        """Where characters `start` to `end` of the text stand on the page: one rectangle a line or paragraph."""
+        return tuple(rects_for(self.lines, start, end, text=self.text))
 
     @property
     def context(self) -> str:

@@ -1,0 +1,74 @@
+"""A question as search sees it: its words, the stems each may have in the documents, and how rare each is there.
+
+Made by `retrieval.search`; read by relevance and the quote mode, which weigh what a passage or a sentence has of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from intramuros.documents.analyse import query_terms, terms
+
+SMALLEST = 300  # passages
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a question. `weight` is its inverse document frequency: the rarer, the more it says."""
+
+    stems: frozenset[str]
+    weight: float
+    is_known: bool
+    """Whether any passage of the searched projects has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question analysed for the projects it is asked in."""
+
+    text: str
+    words: tuple[Word, ...]
+
+    @property
+    def weight(self) -> float:
+        """The weights of all words together."""
+        return sum(word.weight for word in self.words)
+
+    def coverage(self, stems: Collection[str]) -> float:
+        """How much of the question, by weight, a text with these stems has: 0 to 1."""
+        return self.found_weight(stems) / self.weight if self.words else 0.0
+
+    def found_weight(self, stems: Collection[str]) -> float:
+        """The weight of the words that a text with these stems has."""
+        return sum(word.weight for word in self.words if not word.stems.isdisjoint(stems))
+
+
+def stems_of(question: str, languages: Collection[str]) -> list[frozenset[str]]:
+    """The content words of a question, each as the set of its stems in the given languages."""
+    wanted = dict.fromkeys(query_terms(question, languages))
+    groups: list[frozenset[str]] = []
+    for token in question.split():
+        for same in zip(*(terms(token, language) for language in languages), strict=True):
+            group = frozenset(same) & wanted.keys()
+            if group and group not in groups:
+                groups.append(group)
+    left = wanted.keys() - frozenset().union(*groups)  # joined over a space, such as 1 200
+    return groups + [frozenset([term]) for term in wanted if term in left]
+
+
+def weighed(groups: Iterable[frozenset[str]], *, frequency: Mapping[str, int], passages: int) -> tuple[Word, ...]:
+    """The words with their weights, from how many of the passages have each stem.
+
+    A small collection counts as part of a larger one, or the words that its few documents share would weigh nothing.
+
+    Source: the inverse document frequency of BM25 (Robertson and Zaragoza), never negative.
+    """
+    words = []
+    passages = max(passages, SMALLEST)
+    for stems in groups:
+        having = min(passages, max((frequency.get(stem, 0) for stem in stems), default=0))
+        weight = math.log(1 + (passages - having + 0.5) / (having + 0.5))
+        words.append(Word(stems, weight, is_known=having > 0))
+    return tuple(words)

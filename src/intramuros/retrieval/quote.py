@@ -1,0 +1,138 @@
+"""Quote mode: the sentences of the documents that best answer a question, word for word.
+
+Called by the answer task when the model is too small to be trusted with words of its own. A quotation is a sentence
+and those after it up to `LENGTH`. It counts by how much of the question it has (rare words more, and most those that
+few sentences of its document have), by its passage's rank, by whether it has what is asked for (a duration, an amount,
+a yes), and by its place: a question about a whole document is mostly answered where the document begins. The weights
+were fitted on half of the questions of `benchmarks.retrieval` and rounded; the benchmark shows both halves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from intramuros.documents.document import Rect
+from intramuros.retrieval.analysed import Analysed
+from intramuros.retrieval.asked import MEASURES, Kind, answers, asked
+from intramuros.retrieval.passage import Passage
+from intramuros.retrieval.query import Query, Word
+
+QUOTES = 3
+LENGTH = 400
+"""Characters up to which a quotation goes on with the sentences after the one that was chosen."""
+OPENING = 10  # terms at the beginning of a sentence, where its subject stands
+FAR_BELOW = 4.0
+"""Points below the best one at which a quotation is not worth showing."""
+
+
+_KIND_WEIGHT = {Kind.YES_OR_NO: 1.0, Kind.DEFINITION: 0.5, Kind.PROCEDURE: 0.7}
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Characters `start` to `end` of a passage's text, and how well they answer."""
+
+    passage: Passage
+    start: int
+    end: int
+    score: float
+
+    @property
+    def text(self) -> str:
+        """The words, exactly as they stand in the document."""
+        return self.passage.text[self.start : self.end]
+
+    @property
+    def rects(self) -> tuple[Rect, ...]:
+        """Where they stand on the page."""
+        return self.passage.rects_of(self.start, self.end)
+
+
+def quotes(query: Query, found: Sequence[Analysed], *, limit: int = QUOTES) -> list[Quote]:
+    """The best quotations, best first, none overlapping another."""
+    if not found or not query.words:
+        return []
+    candidates = sorted(_candidates(query, found), key=lambda quote: -quote.score)
+    chosen: list[Quote] = []
+    for quote in candidates:
+        if len(chosen) == limit or quote.score < candidates[0].score - FAR_BELOW:
+            break
+        if not any(_overlap(quote, other) or quote.text == other.text for other in chosen):
+            chosen.append(quote)
+    return chosen
+
+
+def _overlap(one: Quote, other: Quote) -> bool:
+    return one.passage.chunk_id == other.passage.chunk_id and one.start < other.end and other.start < one.end
+
+
+def _candidates(query: Query, found: Sequence[Analysed]) -> Iterator[Quote]:
+    """Every sentence with what follows it, scored."""
+    kind = asked(query.text)
+    best = found[0].passage
+    local = _local_weights(query, found)
+    for passage in found:
+        words = local[passage.passage.document_id]
+        base = 0.9 * query.coverage(passage.all_stems)
+        base += 1.2 * (passage.passage.score / best.score if best.score > 0 else 0.0)
+        base += 1.5 * (passage.passage.document_id == best.document_id)
+        for index in range(len(passage.sentences)):
+            first, last = _extended(passage, index)
+            start, end = passage.sentences[first].start, passage.sentences[last].end
+            score = base + _sentence_score(query, words, passage, index)
+            score += _window_score(query, words, passage.window(first, last + 1 - first))
+            if kind is not None:
+                score += _answer_score(kind, passage.sentences[index].text, passage.passage.text[start:end])
+            if kind not in MEASURES and passage.passage.ordinal == 0:
+                score += 3.2 / (1 + index) * query.coverage(passage.window(0, 2))
+            yield Quote(passage.passage, start, end, score)
+
+
+def _sentence_score(query: Query, local: Sequence[Word], passage: Analysed, index: int) -> float:
+    stems, text = passage.stems[index], passage.sentences[index].text
+    words = 0.9 * query.coverage(stems) + 0.6 * _coverage(local, stems) + 0.9 * query.coverage(stems[:OPENING])
+    return words - 1.1 * (text[-1] not in ".!?…") - 0.75 * text[0].islower() - 0.3 * (len(text.split()) < 6)
+
+
+def _window_score(query: Query, local: Sequence[Word], stems: frozenset[str]) -> float:
+    return 1.6 * query.coverage(stems) + 0.9 * _coverage(local, stems)
+
+
+def _answer_score(kind: Kind, sentence: str, quotation: str) -> float:
+    own = answers(sentence, kind)
+    if kind in MEASURES:
+        return 0.3 * own + 0.9 * answers(quotation, kind)
+    return _KIND_WEIGHT[kind] * own
+
+
+def _local_weights(query: Query, found: Sequence[Analysed]) -> dict[str, list[Word]]:
+    """The question's words weighed anew for each document: a word in every sentence does not tell them apart."""
+    sentences: dict[str, list[frozenset[str]]] = defaultdict(list)
+    for passage in found:
+        sentences[passage.passage.document_id].extend(map(frozenset, passage.stems))
+    return {
+        document: [Word(word.stems, word.weight * _rarity(word, among), word.is_known) for word in query.words]
+        for document, among in sentences.items()
+    }
+
+
+def _rarity(word: Word, sentences: Sequence[frozenset[str]]) -> float:
+    having = sum(not word.stems.isdisjoint(stems) for stems in sentences)
+    return math.log(1 + len(sentences) / having) / math.log(1 + len(sentences)) if having else 0.0
+
+
+def _coverage(words: Sequence[Word], stems: Collection[str]) -> float:
+    whole = sum(word.weight for word in words)
+    return sum(word.weight for word in words if not word.stems.isdisjoint(stems)) / whole if whole else 0.0
+
+
+def _extended(passage: Analysed, index: int) -> tuple[int, int]:
+    """First and last sentence of a quotation: the list's introduction before a list item, what follows up to `LENGTH`."""
+    sentences = passage.sentences
+    first, last = index - (index > 0 and sentences[index - 1].text.endswith(":")), index
+    while last + 1 < len(sentences) and sentences[last + 1].end - sentences[first].start <= LENGTH:
+        last += 1
+    return first, last
