@@ -9,10 +9,12 @@ import asyncio
 
 from starlette.types import Message, Receive, Send
 
+from intramuros.api.connected import ClientGone
 from intramuros.errors import BadRequest, IntramurosError, TooLarge
 from intramuros.server.headers import with_security
 
 BODY_SILENCE_S = 30.0
+SEND_SILENCE_S = 60.0
 DRAIN_BYTES = 64 * 2**20
 DRAIN_S = 10.0
 
@@ -70,13 +72,21 @@ class Exchange:
         return message
 
     async def send(self, message: Message) -> None:
-        """Passes the answer on, with the headers that every answer has."""
+        """Passes the answer on, with the headers that every answer has.
+
+        Raises: ClientGone when the client reads nothing for a minute: an engine must not wait for it.
+        """
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = with_security(list(message.get("headers", ())), self._security)
         elif message["type"] == "http.response.body" and not message.get("more_body", False):
             self.is_complete = True
-        await self._send(message)
+        try:
+            async with asyncio.timeout(SEND_SILENCE_S):
+                await self._send(message)
+        except TimeoutError:
+            self.is_complete = False
+            raise ClientGone from None
 
     async def drain(self) -> None:
         """Reads what is left of a refused body and forgets it, so that the sender gets to read the refusal."""

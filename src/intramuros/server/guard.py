@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from intramuros.accounts.caller import Caller
@@ -145,7 +146,8 @@ class Guard:
             self._check(call)
             exchange.check_length(call.headers.get("content-length"))
             await self.inner(call.scope, exchange.receive, exchange.send)
-        except ClientGone:
+        except (ClientGone, ClientDisconnect):
+            exchange.is_complete = False  # whatever was still sent, nobody got it
             return None
         except asyncio.CancelledError:
             await self._refuse(_stopping(), call)

@@ -20,6 +20,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from intramuros import __version__
 from intramuros.accounts.caller import LOCAL
@@ -30,7 +31,7 @@ from intramuros.server.lock import server_lock
 from intramuros.server.place import BACKLOG, Place, bound, place_for
 
 CONNECTIONS = 4096
-HEADER_DEADLINE_S = 20
+HEADER_DEADLINE_MS = 20_000
 HEADER_BYTES = 64 * 1024
 GRACE_S = 5.0
 LINK_HOURS = 24
@@ -54,7 +55,7 @@ def serve(app: App, *, tls: bool | None = None, announce: Announce | None = None
 
 async def _serve(app: App, place: Place, listening: socket.socket, announce: Announce) -> None:
     guard = application(app, own_hosts_only=place.is_loopback)
-    server = _Listening(guard, place, listening)
+    server = Listening(guard, place, listening)
     async with app.running():
         stopping = _on_signals()
         running = asyncio.create_task(server.serve())
@@ -84,35 +85,46 @@ async def finish(guard: Guard, *, hurry: asyncio.Event, grace_s: float) -> None:
         await asyncio.wait(left, timeout=grace_s)
 
 
-class _Listening(Server):
+class Listening(Server):
     """Granian inside this event loop, on a socket that is bound already.
 
     Granian would bind with SO_REUSEPORT, which lets two servers share a port without noticing.
     """
 
-    def __init__(self, guard: Guard, place: Place, listening: socket.socket) -> None:
+    def __init__(self, target: ASGIApp, place: Place, listening: socket.socket) -> None:
         super().__init__(
-            guard,
+            _ended(target),
             interface=Interfaces.ASGINL,
             http=HTTPModes.http1,
             websockets=False,
             backlog=BACKLOG,
             backpressure=CONNECTIONS,
             http1_settings=HTTP1Settings(
-                header_read_timeout=HEADER_DEADLINE_S * 1000, max_buffer_size=HEADER_BYTES, keep_alive=True
+                header_read_timeout=HEADER_DEADLINE_MS, max_buffer_size=HEADER_BYTES, keep_alive=True
             ),
             ssl_cert=place.certificate,
             ssl_key=place.key,
-            log_level=LogLevels.error,
-            # Not its own handlers, which print on standard output: the level only.
+            # Its log would show exceptions with the values in them; the guard logs what it may. The dictionary sets
+            # the level alone, without Granian's handlers, which print on standard output.
+            log_level=LogLevels.critical,
             log_dictconfig={"incremental": True, "handlers": {}, "loggers": {}},
         )
         self._listening = listening
 
     def _init_shared_socket(self) -> None:
         self._ssp = None
-        # Granian's stubs don't know these arguments.
-        self._shd = SocketHolder(self._listening.fileno(), False, BACKLOG)  # type: ignore[call-arg,assignment]
+        # Granian closes the descriptor itself; its stubs don't know these arguments.
+        self._shd = SocketHolder(self._listening.detach(), False, BACKLOG)  # type: ignore[call-arg,assignment]
+
+
+def _ended(target: ASGIApp) -> ASGIApp:
+    """The application, without the cancellation that `finish` uses: nobody is left to be told of it."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await target(scope, receive, send)
+
+    return application
 
 
 def _on_signals() -> asyncio.Event:

@@ -61,6 +61,11 @@ def test_a_port_in_use_says_what_to_do() -> None:
     assert "--port" in refused.value.hint
 
 
+def test_chunks_leave_at_once() -> None:
+    with bound(place_for(settings(port=0))) as listening:
+        assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_an_address_this_machine_does_not_have_is_an_error() -> None:
     with (
         pytest.raises(SettingsError),
