@@ -6,6 +6,7 @@ the pragmas and the file; it knows no tables but through the migrations.
     with database.read() as connection: …                 # a snapshot
     with database.write() as connection: …                # committed at the end, or rolled back
     with database.write(durable=True) as connection: …    # also survives a power cut
+    with database.write(erasing=True) as connection: …    # also works on a full disk; checkpoint() when all is erased
 
 Safe to use from many threads and from many processes. Commits survive `kill -9`; only durable ones are sure to
 survive a power cut.
@@ -31,6 +32,7 @@ from intramuros.errors import Conflict, NotInitialised, StorageBusy, StorageCorr
 from intramuros.security.crypto import derive
 from intramuros.storage import migrations
 from intramuros.storage.failures import from_system, translated
+from intramuros.storage.reserve import Reserve
 
 FILE_NAME = "intramuros.db"
 READERS = 16
@@ -59,6 +61,7 @@ class Database:
     def __init__(self, path: Path, key: bytes) -> None:
         self.path = path
         self._key = key
+        self._reserve = Reserve(path.with_suffix(".reserve"))
         self._readers = _engine(self._connect, "BEGIN", poolclass=QueuePool, pool_size=4, max_overflow=READERS - 4)
         self._writers = _engine(self._connect, "BEGIN IMMEDIATE", poolclass=StaticPool)
         self._writing = threading.Lock()
@@ -74,12 +77,15 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self, *, durable: bool = False, wait_s: float = WAIT_S) -> Iterator[Connection]:
+    def write(self, *, durable: bool = False, erasing: bool = False, wait_s: float = WAIT_S) -> Iterator[Connection]:
         """A connection in the one writing transaction; keep it short, for others wait.
 
+        `erasing` works on a full disk too, with space held back for it until the next `checkpoint`.
         Raises: StorageBusy if another thread or process writes for longer than `wait_s`.
         """
         with self._alone(wait_s), self._translating(), self._writers.connect() as connection:
+            if erasing:
+                self._reserve.release()
             self._prepare(synchronous="FULL" if durable else "NORMAL", busy_timeout=str(round(wait_s * 1000)))
             with connection.begin():
                 yield connection
@@ -105,6 +111,8 @@ class Database:
         with self._alone(WAIT_S), self._translating():
             self._prepare(busy_timeout=str(round(wait_s * 1000)))
             busy, _, _ = self._pragma("wal_checkpoint(TRUNCATE)")[0]
+            if self._reserve.is_spent:
+                self._reserve.keep()
             return not busy
 
     def check(self) -> list[str]:
@@ -120,6 +128,10 @@ class Database:
         finally:
             connection.close()
         return found
+
+    def keep_reserve(self) -> None:
+        """Holds back the space that `write(erasing=True)` uses on a full disk."""
+        self._reserve.keep()
 
     def close(self) -> None:
         """Gives back every connection. The database may be opened again."""
@@ -203,6 +215,9 @@ def create(path: Path, key: bytes) -> Database:
         database.close()
         _write_key_check(path, key)
         os.link(unfinished, path)
+        database = Database(path, key)
+        database.keep_reserve()
+        return database
     except FileExistsError as error:
         raise Conflict(f"There is a database at {path} already.") from error
     except OSError as error:
@@ -210,7 +225,6 @@ def create(path: Path, key: bytes) -> Database:
     finally:
         for rest in unfinished.parent.glob(unfinished.name + "*"):
             rest.unlink()
-    return Database(path, key)
 
 
 def open_database(path: Path, key: bytes) -> Database:
@@ -229,6 +243,7 @@ def open_database(path: Path, key: bytes) -> Database:
         if not is_current:
             with _locked(path.with_suffix(".lock")), database.write(durable=True) as connection:
                 migrations.upgrade(connection)
+        database.keep_reserve()
     except BaseException:
         database.close()
         raise

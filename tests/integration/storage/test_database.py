@@ -92,14 +92,18 @@ def test_a_database_is_never_made_over_another(database: Database, database_key:
 
 def test_creating_leaves_nothing_but_the_database(database: Database) -> None:
     database.close()
-    assert sorted(path.name for path in database.path.parent.iterdir()) == ["intramuros.check", "intramuros.db"]
+    assert sorted(path.name for path in database.path.parent.iterdir()) == [
+        "intramuros.check",
+        "intramuros.db",
+        "intramuros.reserve",
+    ]
 
 
 def test_files_are_for_this_user_alone(database: Database) -> None:
     with database.write() as connection:
         facts.put(connection, "colour", "green")
     files = list(database.path.parent.glob("intramuros.*"))
-    assert len(files) == 4
+    assert len(files) == 5
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 

@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
+from tests.support import old
 
 from intramuros.errors import StorageError
 from intramuros.storage import migrations
@@ -63,11 +64,7 @@ def test_a_database_of_a_newer_version_is_refused(database: Database, database_k
 
 def test_an_empty_database_is_brought_up_when_it_opens(database: Database, database_key: bytes) -> None:
     """What a crash in the middle of the first migration leaves: nothing, and the next start does it."""
-    with database.write() as connection:
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(text(f"DROP TABLE {table.name}"))
-        for name in ("passage_terms", "passages", "alembic_version"):
-            connection.execute(text(f"DROP TABLE {name}"))
+    old.strip(database)
     again = open_database(database.path, database_key)
     with again.read() as connection, create_engine("sqlite://").connect() as other:
         metadata.create_all(other)

@@ -1,0 +1,172 @@
+"""A full disk: one clear error, nothing changed, everything still readable, and well again when there is space."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from intramuros.audit.record import Audit
+from intramuros.errors import AuditUnavailable, StorageFull
+from intramuros.storage import facts, fulltext, reserve
+from intramuros.storage.blobs import Blobs
+from intramuros.storage.database import Database, create, open_database
+from intramuros.storage.schema import facts as facts_table
+
+SIZE_BYTES = 40 << 20
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 40 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", 0, f"size={SIZE_BYTES},mode=0700".encode()) != 0:
+        pytest.skip(f"NOT TESTED: a small disk can't be mounted here: {os.strerror(ctypes.get_errno())}")
+    yield folder
+    libc.umount2(os.fsencode(folder), 2)
+
+
+@pytest.fixture
+def database(small_disk: Path, key: bytes) -> Iterator[Database]:
+    database = create(small_disk / "intramuros.db", key)
+    yield database
+    database.close()
+
+
+def fill(folder: Path) -> Path:
+    """Leaves not one free byte."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (1 << 16, 512, 1):
+            while True:
+                try:
+                    file.write(b"\0" * size)
+                except OSError:
+                    break
+    assert os.statvfs(folder).f_bavail == 0
+    return ballast
+
+
+def rows(database: Database) -> int:
+    with database.read() as connection:
+        return (
+            connection.scalar(
+                select(func.count()).select_from(facts_table).where(facts_table.c.name.startswith("row "))
+            )
+            or 0
+        )
+
+
+def test_writing_until_it_is_full(database: Database, small_disk: Path, key: bytes) -> None:
+    written = 0
+    with pytest.raises(StorageFull) as caught:
+        while True:
+            with database.write() as connection:
+                facts.put(connection, f"row {written}", "x" * 200_000)
+                fulltext.add(connection, [(written, "titre", "", f"commun mot{written}", "project")])
+            written += 1
+    assert caught.value.status == 507
+    assert written > 20
+    assert rows(database) == written
+    with database.read() as connection:
+        assert fulltext.count(connection) == written
+    assert database.check() == []
+
+    database.close()
+    ballast = fill(small_disk)
+    again = open_database(small_disk / "intramuros.db", key)
+    assert rows(again) == written
+    with pytest.raises(StorageFull), again.write() as connection:
+        facts.put(connection, "row more", "x" * 20_000)
+    ballast.unlink()
+    again.close()
+
+
+def test_it_is_well_again_when_there_is_space(database: Database, small_disk: Path) -> None:
+    with database.write() as connection:
+        facts.put(connection, "row 1", "x")
+    ballast = fill(small_disk)
+    with pytest.raises(StorageFull), database.write() as connection:
+        facts.put(connection, "row 2", "x" * 500_000)
+    assert rows(database) == 1
+    ballast.unlink()
+    with database.write() as connection:
+        facts.put(connection, "row 2", "x" * 500_000)
+    assert rows(database) == 2
+    assert database.check() == []
+
+
+def test_erasing_works_on_a_full_disk(database: Database, small_disk: Path) -> None:
+    """And without what is held back for it, it does not."""
+    with database.write() as connection:
+        for number in range(60):
+            facts.put(connection, f"row {number}", "x" * 500)
+            fulltext.add(connection, [(number, "titre", "", f"commun mot{number}", "project")])
+    database.checkpoint()
+    assert (small_disk / "intramuros.reserve").stat().st_size == reserve.SIZE_BYTES
+    ballast = fill(small_disk)
+
+    def erase(*, erasing: bool) -> None:
+        with database.write(erasing=erasing) as connection:
+            fulltext.remove(connection, range(60))
+            connection.execute(facts_table.delete().where(facts_table.c.name.startswith("row ")))
+
+    with pytest.raises(StorageFull):
+        erase(erasing=False)
+    assert rows(database) == 60
+    erase(erasing=True)
+    assert database.checkpoint()
+    assert rows(database) == 0
+    assert database.check() == []
+
+    assert not (small_disk / "intramuros.reserve").exists()
+    ballast.unlink()
+    database.checkpoint()
+    assert (small_disk / "intramuros.reserve").exists()
+
+
+def test_a_stored_file_that_does_not_fit_leaves_nothing(small_disk: Path, key: bytes) -> None:
+    blobs = Blobs(small_disk / "blobs", key)
+    kept = blobs.put(key, b"x" * 100_000)
+    with pytest.raises(StorageFull):
+        blobs.put(key, b"x" * SIZE_BYTES)
+    assert blobs.open(key, kept.id) == b"x" * 100_000
+    assert [path.name for path in (small_disk / "blobs").rglob("*") if path.is_file()] == [kept.id]
+    assert blobs.put(key, b"x" * 100_000)
+
+
+def test_a_database_that_does_not_fit_is_not_made_by_half(small_disk: Path, key: bytes) -> None:
+    ballast = fill(small_disk)
+    with pytest.raises(StorageFull):
+        create(small_disk / "intramuros.db", key)
+    ballast.unlink()
+    assert list(small_disk.iterdir()) == []
+    create(small_disk / "intramuros.db", key).close()
+
+
+async def test_no_record_no_request(database: Database, small_disk: Path, key: bytes) -> None:
+    audit = Audit(database, key)
+    async with audit.entry("chat"):
+        pass
+    database.checkpoint()
+    ballast = fill(small_disk)
+    ran = False
+    with pytest.raises(AuditUnavailable) as caught:
+        async with audit.entry("chat"):
+            ran = True
+    assert not ran
+    assert caught.value.details["cause"] == "storage_full"
+    ballast.unlink()
+    async with audit.entry("chat"):
+        ran = True
+    assert ran
+    result = audit.verify()
+    assert result.ok
+    assert result.records == 2
+    audit.stop()
