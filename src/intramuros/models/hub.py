@@ -145,6 +145,8 @@ async def download(
 
 
 async def _fetch(remote: Remote, partial: Partial, *, door: Door, meter: Meter) -> None:
+    if partial.size_bytes and partial.size_bytes == (partial.origin.size_bytes or remote.size_bytes):
+        return  # an earlier try had it all and was stopped before it was installed
     meter.show("connecting", partial.size_bytes, remote.size_bytes)
     headers = {}
     if partial.size_bytes and (validator := partial.origin.validator):

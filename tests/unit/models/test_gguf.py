@@ -5,6 +5,7 @@ import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gguf
 import pytest
@@ -64,7 +65,7 @@ def test_key_length_and_heads_of_each_layer_are_taken_from_the_file(write: Write
 
 
 def test_window_layers_follow_the_file_or_the_architecture(write: Write) -> None:
-    six = {"block_count": 6, "attention__sliding_window": 128}
+    six: dict[str, Any] = {"block_count": 6, "attention__sliding_window": 128}
     assert read_header(write(Gguf.model(**six))).window_layers == (False,) * 6  # not known: none
     assert read_header(write(Gguf.model("gemma3", **six))).window_layers == (True,) * 5 + (False,)
     assert read_header(write(Gguf.model("gpt-oss", **six))).window_layers == (True, False) * 3

@@ -22,7 +22,7 @@ def header(tmp_path: Path, architecture: str = "llama", **numbers: Any) -> GgufH
 
 @pytest.fixture
 def eight_billion(tmp_path: Path) -> GgufHeader:
-    shape = {
+    shape: dict[str, Any] = {
         "block_count": 32,
         "attention__head_count": 32,
         "attention__head_count_kv": 8,
@@ -47,7 +47,7 @@ def test_the_context_is_padded_to_whole_cells(eight_billion: GgufHeader) -> None
 
 
 def test_window_layers_keep_the_window_and_one_batch(tmp_path: Path) -> None:
-    shape = {"block_count": 34, "attention__head_count_kv": 4, "attention__key_length": 256}
+    shape: dict[str, Any] = {"block_count": 34, "attention__head_count_kv": 4, "attention__key_length": 256}
     gemma = header(tmp_path, "gemma3", attention__value_length=256, attention__sliding_window=1024, **shape)
     assert predict(gemma, context_tokens=8192).kv_bytes == (160 + 174) * MIB  # 5 global and 29 window layers
     assert predict(gemma, context_tokens=2048, slots=4).kv_bytes == (160 + 4 * 174) * MIB
