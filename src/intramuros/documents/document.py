@@ -6,11 +6,13 @@ Made by `documents.parse.*` inside the confined reader process, sent to the gate
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 Rect = tuple[float, float, float, float]
-"""x0, y0, x1, y1 in points (1/72 inch) from the top left of the page."""
+"""x0, y0, x1, y1 in points (1/72 inch) from the top left of the page as it is shown."""
+
+KINDS = frozenset({"heading", "paragraph", "item", "row", "code"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,34 @@ class Page:
         """Whether anything could be read on it."""
         return any(block.text.strip() for block in self.blocks)
 
+    @property
+    def text(self) -> str:
+        """The page's whole text: what the viewer shows and what a chunk's `start` counts in."""
+        return "".join(gap + block.text for gap, block in _spaced(self.blocks))
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """Where each block's text begins in `text`."""
+        starts, position = [], 0
+        for gap, block in _spaced(self.blocks):
+            starts.append(position + len(gap))
+            position = starts[-1] + len(block.text)
+        return tuple(starts)
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A whole document as read. `warnings` are codes such as "truncated_file", never content."""
+    """A whole document as read. `warnings` are codes such as "encoding_guessed", never content."""
 
     pages: tuple[Page, ...]
     title: str = ""
     warnings: tuple[str, ...] = field(default=())
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain lists and dicts for the pipe between reader and gateway."""
-        return asdict(self)
+
+def _spaced(blocks: tuple[Block, ...]) -> Iterator[tuple[str, Block]]:
+    """Each block with what separates it from the one before: items and rows stand close, the rest apart."""
+    before: Block | None = None
+    for block in blocks:
+        close = before is not None and before.kind == block.kind and block.kind in {"item", "row"}
+        yield "" if before is None else "\n" if close else "\n\n", block
+        before = block

@@ -1,0 +1,327 @@
+"""Starts the reader process and hands it documents: the gateway's side of reading.
+
+One long-lived process forks a confined child for each document. Called by ingestion (`read`) and by the web's document
+viewer (`render`). Threads do the waiting, so that any event loop, and any number of them, can use one Reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from intramuros.documents.document import Page, Reading
+from intramuros.documents.failures import CODES, failure
+from intramuros.documents.parse.limits import unpacked_mib
+from intramuros.documents.reader import wire
+from intramuros.errors import DocumentError
+from intramuros.settings import Settings
+
+_GRACE_S = 5.0  # the reader process ends a child at its time limit; this much later the process itself counts as hung
+_RENDER_TIME_S = 20.0
+_START_S = 30.0
+_BYTES_PER_CHARACTER = 8  # of a message for a character of text, its places included
+_SOME_BYTES = 64 << 20  # a picture, or the messages of a document of many empty pages
+
+Progress = Callable[[int, int], None]
+Result = TypeVar("Result")
+_log = logging.getLogger(__name__)
+
+
+class ReaderStopped(DocumentError):
+    """The reader process was stopped from outside while it read; the document may be read again."""
+
+    code, status, retry = "reader_failed", 503, True
+
+
+class Reader:
+    """Reads documents in confined processes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._process: _Process | None = None
+        self._threads = ThreadPoolExecutor(max_workers=settings.workers + 2, thread_name_prefix="reader")
+
+    async def read(self, content: bytes | int, media_type: str, *, progress: Progress | None = None) -> Reading:
+        """The pages of a document, given its bytes or an open descriptor of them (which stays the caller's).
+
+        `progress(read, total)` is called now and then, in another thread.
+        Raises: DocumentError for what is wrong with the document; ReaderStopped when it may be tried again.
+        """
+        request = self._request("read", media_type=media_type)
+        return await self._run(lambda job: _pages(job, progress), content, request)
+
+    async def render(self, content: bytes | int, page: int, *, scale: float = 2.0) -> bytes:
+        """The picture of one page of a PDF as PNG; `scale` is pixels a point (1/72 inch).
+
+        Raises: DocumentError, as for `read`.
+        """
+        time_s = min(_RENDER_TIME_S, self._settings.reader_time_s)
+        return await self._run(_picture, content, self._request("render", page=page, scale=scale, time_s=time_s))
+
+    async def confinement(self) -> dict[str, bool]:
+        """What the kernel grants to confine the reader: network, files, calls."""
+        return dict((await asyncio.get_running_loop().run_in_executor(self._threads, self._running)).confined)
+
+    def close(self) -> None:
+        """Ends the reader process and whatever it reads."""
+        with self._lock:
+            process, self._process = self._process, None
+        if process:
+            process.stop()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _request(self, kind: str, **more: Any) -> dict[str, Any]:
+        settings = self._settings
+        return {
+            "kind": kind,
+            "time_s": settings.reader_time_s,
+            "memory_bytes": settings.reader_memory_mib << 20,
+            "pages": settings.reader_pages,
+            "characters": settings.reader_output_mib << 20,
+            "unpacked_bytes": unpacked_mib(settings) << 20,
+        } | more
+
+    async def _run(self, receive: Callable[[_Job], Result], content: bytes | int, request: dict[str, Any]) -> Result:
+        job = _Job(request)
+        waiting = asyncio.get_running_loop().run_in_executor(self._threads, self._work, job, receive, content)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            job.cancel()
+            raise
+
+    def _work(self, job: _Job, receive: Callable[[_Job], Result], content: bytes | int) -> Result:
+        """Hands a job to the process, receives what it says, and tells why it failed if it did."""
+        owned = _in_memory(content) if isinstance(content, bytes) else None
+        try:
+            process = self._hand_over(job, content if owned is None else owned)  # type: ignore[arg-type]
+        finally:
+            if owned is not None:
+                os.close(owned)
+        try:
+            return receive(job)
+        except (_Ended, wire.BadFrame, OverflowError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                self._discard(process)
+            raise job.explained(error) from error
+        finally:
+            job.close()
+
+    def _hand_over(self, job: _Job, content: int) -> _Process:
+        for last_try in (False, True):
+            process = self._running()
+            try:
+                job.start(process.control, content)
+                return process
+            except OSError as error:
+                self._discard(process)
+                if last_try:
+                    raise failure("reader_failed") from error
+        raise AssertionError  # the loop returns or raises
+
+    def _running(self) -> _Process:
+        with self._lock:
+            if self._process is None or self._process.has_ended:
+                self._process = _Process.started()
+            return self._process
+
+    def _discard(self, process: _Process) -> None:
+        """Ends a process that hangs or is gone; the next document gets a new one."""
+        with self._lock:
+            if self._process is process:
+                self._process = None
+        process.stop()
+
+
+@dataclass(slots=True)
+class _Process:
+    """The running reader process. `confined`: what the kernel granted."""
+
+    process: subprocess.Popen[bytes]
+    control: socket.socket
+    confined: dict[str, bool]
+
+    @classmethod
+    def started(cls) -> _Process:
+        """Raises: DocumentError `reader_failed`."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-I", "-B", "-m", "intramuros.documents.reader.process", str(theirs.fileno())]
+        environment = {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+        try:
+            with theirs:
+                process = subprocess.Popen(
+                    command,
+                    pass_fds=(theirs.fileno(),),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,  # a parser's complaints may quote the document
+                    env=environment,
+                    cwd="/",
+                    start_new_session=True,
+                )
+            ours.settimeout(_START_S)
+            hello = json.loads(ours.recv(4096) or b"{}")
+            ours.settimeout(None)
+        except (OSError, ValueError) as error:
+            ours.close()
+            raise failure("reader_failed") from error
+        if not hello.get("ready"):
+            ours.close()
+            process.kill()
+            process.wait()
+            raise failure("reader_failed")
+        return cls(process, ours, hello["confined"])
+
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def stop(self) -> None:
+        """Closing the control socket ends it with its children; one that does not listen is killed."""
+        self.control.close()
+        try:
+            self.process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class _Ended(Exception):
+    """The child ended without having said all."""
+
+
+class _Job:
+    """One document with the reader process: `data` brings its frames, `status` how its child ended."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.request = request
+        self._lock = threading.Lock()
+        self._ends: list[socket.socket] = []
+        self._cancelled = False
+
+    def start(self, control: socket.socket, content: int) -> None:
+        """Sends the document over; the far ends of data and status go with it."""
+        data, far_data = socket.socketpair()
+        status, far_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with self._lock:
+            self.close()
+            self._ends = [data, status]
+        for end in self._ends:
+            end.settimeout(self.request["time_s"] + _GRACE_S)
+        with far_data, far_status:
+            descriptors = [content, far_data.fileno(), far_status.fileno()]
+            socket.send_fds(control, [json.dumps(self.request).encode()], descriptors)
+        if self._cancelled:
+            self.cancel()
+
+    def messages(self) -> Iterator[dict[str, Any] | bytes]:
+        """What the child says, until it is done or gone.
+
+        Raises: DocumentError for a failure it names.
+        """
+        max_bytes = self.request["characters"] * _BYTES_PER_CHARACTER + _SOME_BYTES
+        for message in wire.frames(self._ends[0].recv, max_bytes=max_bytes):
+            if isinstance(message, dict) and "error" in message:
+                raise self._named(message)
+            yield message
+
+    def cancel(self) -> None:
+        """Wakes whoever waits; the reader process sees the closed socket and ends the child."""
+        with self._lock:
+            self._cancelled = True
+            for end in self._ends:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Gives the sockets back."""
+        for end in self._ends:
+            end.close()
+
+    def explained(self, error: Exception) -> DocumentError:
+        """Why there is no result: by how the child ended."""
+        if isinstance(error, TimeoutError):
+            return self._took_too_long()
+        if isinstance(error, OverflowError):
+            return failure("too_much_text", limit=self.request["characters"] >> 20)
+        try:
+            ended = json.loads(self._ends[1].recv(4096) or b"{}")
+        except (OSError, ValueError):
+            ended = {}
+        if not ended:
+            return ReaderStopped("The reading process was stopped.")
+        _log.warning(
+            "reading ended early: %s", {key: ended.get(key) for key in ("exit", "timed_out", "peak_bytes", "cpu_s")}
+        )
+        if ended["timed_out"] or ended["cpu_s"] >= self.request["time_s"]:
+            return self._took_too_long()
+        if ended["peak_bytes"] >= 0.9 * self.request["memory_bytes"]:
+            return failure("too_much_memory", limit=self.request["memory_bytes"] >> 20)
+        if ended["exit"] == -9:
+            return ReaderStopped("The reading of the document was stopped.")
+        return failure("damaged")
+
+    def _named(self, message: dict[str, Any]) -> DocumentError:
+        code, numbers = message["error"], message.get("numbers")
+        if "where" in message:
+            _log.warning("a parser failed: %s", str(message["where"])[:120].encode("ascii", "replace").decode())
+        if code == "too_much_memory":
+            return failure(code, limit=self.request["memory_bytes"] >> 20)
+        if code not in CODES or not isinstance(numbers, dict):
+            return failure("damaged")
+        known = {
+            name: value for name, value in numbers.items() if name in {"pages", "limit"} and isinstance(value, int)
+        }
+        return failure(code, **known)
+
+    def _took_too_long(self) -> DocumentError:
+        return failure("took_too_long", limit=self.request["time_s"])
+
+
+def _pages(job: _Job, progress: Progress | None) -> Reading:
+    pages: list[Page] = []
+    for message in job.messages():
+        if not isinstance(message, dict):
+            raise wire.BadFrame
+        if "page" in message:
+            if len(pages) >= job.request["pages"]:
+                raise wire.BadFrame
+            pages.append(wire.page_from(message["page"], number=len(pages) + 1))
+        elif progress and "read" in message:
+            progress(min(int(message["read"]), job.request["pages"]), min(int(message["total"]), job.request["pages"]))
+        elif "done" in message:
+            done = message["done"]
+            if done.get("pages") != len(pages) or not isinstance(done.get("title"), str):
+                raise wire.BadFrame
+            return Reading(
+                tuple(pages), done["title"], tuple(str(warning)[:40] for warning in done.get("warnings", ())[:10])
+            )
+    raise _Ended
+
+
+def _picture(job: _Job) -> bytes:
+    for message in job.messages():
+        if isinstance(message, bytes) and message.startswith(b"\x89PNG"):
+            return message
+        raise wire.BadFrame
+    raise _Ended
+
+
+def _in_memory(content: bytes) -> int:
+    """An anonymous file of these bytes: nothing of a document touches a disk."""
+    fd = os.memfd_create("document", os.MFD_CLOEXEC)
+    with os.fdopen(os.dup(fd), "wb") as file:
+        file.write(content)
+    return fd
