@@ -127,7 +127,7 @@ async def download(
     """
     if partial.path.stat().st_size:
         meter.show("checking", 0, remote.size_bytes)
-    await asyncio.to_thread(partial.take_up)
+    await asyncio.to_thread(partial.take_up, remote.sha256)
     failures = 0
     while True:
         before = partial.size_bytes

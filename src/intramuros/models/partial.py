@@ -25,12 +25,20 @@ BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the bytes so far came from; a half file of another origin is of no use. `validator`: the strong ETag."""
+    """Where the bytes so far came from; a half file of another origin is of no use.
+
+    `sha256`: what the whole is to be; `validator`: the server's strong ETag.
+    """
 
     name: str
     source: str
+    sha256: str | None = None
     validator: str | None = None
     size_bytes: int | None = None
+
+    def is_of(self, other: Origin) -> bool:
+        """Whether both speak of the same bytes."""
+        return (self.name, self.source, self.sha256) == (other.name, other.source, other.sha256)
 
 
 class Partial:
@@ -60,13 +68,14 @@ class Partial:
                 self._file.close()
             self._file = None
 
-    def take_up(self) -> None:
-        """Goes on with the bytes of an earlier try if they are of the same source: hashes them again, which takes time.
+    def take_up(self, sha256: str | None = None) -> None:
+        """Goes on with the bytes of an earlier try if they are of the same file: hashes them again, which takes time.
 
-        Raises: StorageFull.
+        `sha256`: what the whole file is to be, if that is known. Raises: StorageFull.
         """
+        self.origin = replace(self.origin, sha256=sha256)
         known = read_origin(self._note)
-        if known is None or (known.name, known.source) != (self.origin.name, self.origin.source):
+        if known is None or not known.is_of(self.origin):
             self.restart()
             return
         with self._writing() as file:

@@ -161,7 +161,7 @@ async def test_a_busy_server_is_asked_again_and_a_refusing_one_is_not(tmp_path: 
     assert await fetched(tmp_path, door, attempts=3) == b"ok"
     door = Door(Answer(404))
     with pytest.raises(DownloadFailed, match="no file"):
-        await fetched(tmp_path, door, attempts=3)
+        await fetched(tmp_path / "other", door, attempts=3)
     assert len(door.asked) == 1
 
 
@@ -178,6 +178,8 @@ async def test_a_file_that_is_whole_is_not_asked_for_again(tmp_path: Path) -> No
     whole = Answer(200, {"Content-Length": "3", "ETag": '"v1"'}, b"abc")
     assert await fetched(tmp_path, Door(whole)) == b"abc"
     assert await fetched(tmp_path, Door()) == b"abc"  # stopped before it was installed, and started again
+    other = Answer(200, {"Content-Length": "3", "ETag": '"v2"'}, b"xyz")
+    assert await fetched(tmp_path, Door(other), remote=Remote("u", sha256=SHA)) == b"xyz"  # the hub has a new one
 
 
 async def test_a_size_other_than_expected_is_refused_before_the_body(tmp_path: Path) -> None:
