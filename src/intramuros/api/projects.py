@@ -17,10 +17,13 @@ from starlette.routing import BaseRoute, Route
 from intramuros.accounts.caller import Caller
 from intramuros.accounts.projects import Project, Projects, Role
 from intramuros.api.body import only, read_object, text, whole
+from intramuros.api.errors import error_object
 from intramuros.api.uploads import Uploads
 from intramuros.audit.entry import Entry
 from intramuros.documents.library import Document, Library
-from intramuros.retrieval.search import Passage, Search
+from intramuros.errors import DocumentError, TooLarge
+from intramuros.retrieval.passage import Passage
+from intramuros.retrieval.search import Search
 
 MAX_RESULTS = 100
 
@@ -72,17 +75,34 @@ class ProjectRoutes:
         return as_json(self._document(document))
 
     async def add(self, request: Request) -> Response:
-        """Receives files. Answered with 202 once they are stored; reading goes on behind: ask for their state."""
+        """Receives files. Answered with 202 once they are stored; reading goes on behind: ask for their state.
+
+        Raises: why the first was refused, when none could be stored.
+        """
         project = await project_of(request, self.projects, need="contributor")
-        received = []
+        received, refused = [], []
         for name, content in await self.uploads.files(request):
             with content:
-                document = await asyncio.to_thread(self.library.receive, project, name, content, by=caller_of(request))
-            received.append(document)
+                try:
+                    document = await asyncio.to_thread(
+                        self.library.receive, project, name, content, by=caller_of(request)
+                    )
+                except (DocumentError, TooLarge) as error:
+                    refused.append((name, error))
+                else:
+                    received.append(document)
+        if not received:
+            raise refused[0][1]
         entry_of(request).note(
             documents=[document.id for document in received], size_bytes=sum(d.size_bytes for d in received)
         )
-        return as_json({"documents": [self._document(document) for document in received]}, status=202)
+        return as_json(
+            {
+                "documents": [self._document(document) for document in received],
+                "refused": [{"name": name} | error_object(error)["error"] for name, error in refused],
+            },
+            status=202,
+        )
 
     async def remove(self, request: Request) -> Response:
         """Erases a document with everything made of it."""
@@ -114,6 +134,7 @@ class ProjectRoutes:
             "pages_total": document.pages_total,
             "pages_without_text": list(document.pages_without_text),
             "language": document.language,
+            "error_code": document.error_code,
             "error": self.library.explain(document),
         }
 

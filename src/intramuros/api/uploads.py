@@ -6,7 +6,6 @@ Called by the documents route. Bounded: the guard limits each body, and only a f
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import BinaryIO
 
 from starlette.datastructures import FormData, UploadFile
@@ -30,7 +29,7 @@ class Uploads:
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def files(self, request: Request) -> list[tuple[str, BinaryIO]]:
-        """The files of the form: name without folders, and content.
+        """The files of the form: the name each came with, and its content.
 
         Raises: BadRequest where there is none or the form is broken; TooLarge, from the guard.
         """
@@ -38,9 +37,7 @@ class Uploads:
             raise BadRequest("Send the documents as a form: multipart/form-data with one or more 'file' fields.")
         async with self._places:
             form = await self._form(request)
-        files = [
-            (_plain_name(part.filename), part.file) for _, part in form.multi_items() if isinstance(part, UploadFile)
-        ]
+        files = [(part.filename or "", part.file) for _, part in form.multi_items() if isinstance(part, UploadFile)]
         if not files:
             raise BadRequest("The form has no file.", hint="Send one or more 'file' fields.", param="file")
         return files
@@ -52,9 +49,3 @@ class Uploads:
             raise BadRequest(f"The form can't be read: {error.message}") from None
         except KeyError:
             raise BadRequest("The form can't be read: its boundary is missing.") from None
-
-
-def _plain_name(name: str | None) -> str:
-    """The last part of a name that a client may have sent with folders, without control characters."""
-    last = re.split(r"[/\\]", name or "")[-1]
-    return re.sub(r"[\x00-\x1f\x7f]", "", last)[:255] or "document"

@@ -32,7 +32,7 @@ NAMES = frozenset({
 
 DOORS = frozenset({"api", "web", "cli"})
 
-_IDENTIFIER = re.compile(r"[A-Za-z0-9/_{][A-Za-z0-9._:/@+{}-]{0,99}")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9/_{-][A-Za-z0-9._:/@+{}-]{0,99}")  # an id may begin with a hyphen
 _ACTION = re.compile(r"[a-z][a-z0-9_.-]{0,49}")
 _LISTS = frozenset({"documents", "sources"})  # of ids
 _MAX_LIST = 1000

@@ -127,3 +127,10 @@ def test_ids_sort_by_time() -> None:
 
 def test_it_knows_how_long_it_took() -> None:
     assert entry().finished(None).facts["duration_ms"] >= 0
+
+
+@pytest.mark.parametrize("first", "-_aZ9")
+def test_every_id_can_be_noted(first: str) -> None:
+    entry = Entry("project.create", None, "api")
+    entry.about(first + "bcdefghijklmno")
+    entry.note(document=first + "bcdefghijklmno")
