@@ -83,7 +83,8 @@ def test_writing_until_it_is_full(database: Database, small_disk: Path, key: byt
     again = open_database(small_disk / "intramuros.db", key)
     assert rows(again) == written
     with pytest.raises(StorageFull), again.write() as connection:
-        facts.put(connection, "row more", "x" * 20_000)
+        facts.put(connection, "row more", "x" * SIZE_BYTES)
+    assert rows(again) == written
     ballast.unlink()
     again.close()
 
@@ -100,6 +101,17 @@ def test_it_is_well_again_when_there_is_space(database: Database, small_disk: Pa
         facts.put(connection, "row 2", "x" * 500_000)
     assert rows(database) == 2
     assert database.check() == []
+
+
+def test_opening_on_a_full_disk(database: Database, small_disk: Path, key: bytes) -> None:
+    with database.write() as connection:
+        facts.put(connection, "row 1", "x")
+    database.close()
+    assert not (small_disk / "intramuros.db-shm").exists()
+    fill(small_disk)
+    again = open_database(small_disk / "intramuros.db", key)
+    assert rows(again) == 1
+    again.close()
 
 
 def test_erasing_works_on_a_full_disk(database: Database, small_disk: Path) -> None:

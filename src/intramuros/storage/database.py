@@ -28,9 +28,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 from sqlcipher3 import dbapi2
 
-from intramuros.errors import Conflict, NotInitialised, StorageBusy, StorageCorrupt
-from intramuros.security.crypto import derive
-from intramuros.storage import migrations
+from intramuros.errors import Conflict, NotInitialised, StorageBusy, StorageCorrupt, StorageFull
+from intramuros.storage import key_check, migrations
 from intramuros.storage.failures import from_system, translated
 from intramuros.storage.reserve import Reserve
 
@@ -61,7 +60,7 @@ class Database:
     def __init__(self, path: Path, key: bytes) -> None:
         self.path = path
         self._key = key
-        self._reserve = Reserve(path.with_suffix(".reserve"))
+        self.reserve = Reserve(path.with_suffix(".reserve"))
         self._readers = _engine(self._connect, "BEGIN", poolclass=QueuePool, pool_size=4, max_overflow=READERS - 4)
         self._writers = _engine(self._connect, "BEGIN IMMEDIATE", poolclass=StaticPool)
         self._writing = threading.Lock()
@@ -85,7 +84,7 @@ class Database:
         """
         with self._alone(wait_s), self._translating(), self._writers.connect() as connection:
             if erasing:
-                self._reserve.release()
+                self.reserve.release()
             self._prepare(synchronous="FULL" if durable else "NORMAL", busy_timeout=str(round(wait_s * 1000)))
             with connection.begin():
                 yield connection
@@ -111,8 +110,8 @@ class Database:
         with self._alone(WAIT_S), self._translating():
             self._prepare(busy_timeout=str(round(wait_s * 1000)))
             busy, _, _ = self._pragma("wal_checkpoint(TRUNCATE)")[0]
-            if self._reserve.is_spent:
-                self._reserve.keep()
+            if self.reserve.is_spent:
+                self.reserve.keep()
             return not busy
 
     def check(self) -> list[str]:
@@ -128,10 +127,6 @@ class Database:
         finally:
             connection.close()
         return found
-
-    def keep_reserve(self) -> None:
-        """Holds back the space that `write(erasing=True)` uses on a full disk."""
-        self._reserve.keep()
 
     def close(self) -> None:
         """Gives back every connection. The database may be opened again."""
@@ -162,7 +157,7 @@ class Database:
         try:
             yield
         except (DBAPIError, dbapi2.Error) as error:
-            known = translated(error, self.path, is_right_key=_is_right_key(self.path, self._key))
+            known = translated(error, self.path, is_right_key=key_check.is_right(self.path, self._key))
             if known is None:
                 raise
             raise known from error
@@ -213,10 +208,10 @@ def create(path: Path, key: bytes) -> Database:
             migrations.upgrade(connection)
         database.checkpoint()
         database.close()
-        _write_key_check(path, key)
+        key_check.write(path, key)
         os.link(unfinished, path)
         database = Database(path, key)
-        database.keep_reserve()
+        database.reserve.keep()
         return database
     except FileExistsError as error:
         raise Conflict(f"There is a database at {path} already.") from error
@@ -238,16 +233,24 @@ def open_database(path: Path, key: bytes) -> Database:
         raise StorageCorrupt(f"The database {path} is empty.")
     database = Database(path, key)
     try:
-        with database.read() as connection:
-            is_current = migrations.is_current(connection)
-        if not is_current:
-            with _locked(path.with_suffix(".lock")), database.write(durable=True) as connection:
-                migrations.upgrade(connection)
-        database.keep_reserve()
+        try:
+            _bring_up(database)
+        except StorageFull:  # even reading takes a little space, for the log's index
+            database.reserve.release()
+            _bring_up(database)
+        database.reserve.keep()
     except BaseException:
         database.close()
         raise
     return database
+
+
+def _bring_up(database: Database) -> None:
+    with database.read() as connection:
+        if migrations.is_current(connection):
+            return
+    with _locked(database.path.with_suffix(".lock")), database.write(durable=True) as connection:
+        migrations.upgrade(connection)
 
 
 def _engine(connect: Callable[[], Any], begin: str, **pool: Any) -> Engine:
@@ -259,26 +262,6 @@ def _engine(connect: Callable[[], Any], begin: str, **pool: Any) -> Engine:
 
 def _quoted(path: Path) -> str:
     return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-
-
-def _key_check(key: bytes) -> bytes:
-    return derive(key, "database key check").hex().encode()
-
-
-def _write_key_check(path: Path, key: bytes) -> None:
-    """Keeps beside the database what tells a wrong key from a damaged first page; it reveals nothing of the key."""
-    descriptor = os.open(path.with_suffix(".check"), os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(_key_check(key))
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _is_right_key(path: Path, key: bytes) -> bool:
-    try:
-        return path.with_suffix(".check").read_bytes() == _key_check(key)
-    except OSError:
-        return False
 
 
 @contextmanager
