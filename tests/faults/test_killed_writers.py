@@ -99,7 +99,7 @@ def test_every_request_that_began_has_one_record(path: Path, key: bytes) -> None
     assert {outcomes[entry_id] for entry_id in began - ended} <= {"interrupted", "ok"}
     assert "interrupted" in outcomes.values()
     assert len(outcomes) <= len(began) + ROUNDS
-    assert list((path.parent / "run").glob("*.alive")) == [path.parent / "run" / f"{audit._alive().name}.alive"]
+    assert list((path.parent / "run").glob("*.alive")) == [path.parent / "run" / f"{audit._ledger._alive().name}.alive"]
     audit.stop()
     database.close()
 

@@ -123,19 +123,21 @@ async def test_an_abandoned_stream_is_closed(audit: Audit, database: Database) -
     assert records(database) == [("chat", "interrupted")]
 
 
-async def test_requests_at_the_same_time_share_transactions(audit: Audit, database: Database) -> None:
+async def test_requests_at_the_same_time_share_transactions(
+    audit: Audit, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Group commit: far fewer transactions than records, and the chain holds."""
     begun = 0
     write = database.write
 
     @contextmanager
-    def counted(*, durable: bool = False, wait_s: float = 30.0) -> Iterator[Connection]:
+    def counted(*, wait_s: float) -> Iterator[Connection]:
         nonlocal begun
         begun += 1
-        with write(durable=durable, wait_s=wait_s) as connection:
+        with write(wait_s=wait_s) as connection:
             yield connection
 
-    database.write = counted  # type: ignore[method-assign]
+    monkeypatch.setattr(database, "write", counted)
 
     async def client() -> None:
         for _ in range(10):
@@ -188,6 +190,21 @@ async def test_an_entry_that_can_t_be_opened_stops_the_request(
     audit.stop()
 
 
+async def test_no_failure_leaves_a_request_waiting(database: Database, audit_key: bytes) -> None:
+    """Whatever goes wrong in the writer's thread, it answers and goes on."""
+    blocked = database.path.parent / "run"
+    blocked.write_text("not a folder")
+    audit = Audit(database, audit_key)
+    for _ in range(2):
+        with pytest.raises(AuditUnavailable):
+            async with asyncio.timeout(10), audit.entry("chat"):
+                pass
+    blocked.unlink()
+    async with audit.entry("chat"):
+        pass
+    audit.stop()
+
+
 async def test_a_closing_that_can_t_be_written_is_written_later(database: Database, audit_key: bytes) -> None:
     audit = Audit(database, audit_key, wait_s=0.02)
     with pytest.raises(AuditUnavailable):
@@ -209,7 +226,7 @@ async def test_a_closing_that_can_t_be_written_is_written_later(database: Databa
 async def test_a_closing_that_was_written_after_all_is_not_written_twice(audit: Audit, database: Database) -> None:
     async with audit.entry("chat", by=ALICE) as entry:
         pass
-    audit._unwritten.append(entry.finished(None))
+    audit._ledger._unwritten.append(entry.finished(None))
     async with audit.entry("ask", by=ALICE):
         pass
     assert records(database) == [("chat", "ok"), ("ask", "ok")]

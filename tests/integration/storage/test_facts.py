@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from intramuros.storage import facts
+from intramuros.storage.database import Database
+
+
+@pytest.mark.parametrize(
+    "value", ["text", "", "été", 0, 3, 2.5, True, False, [], [1, "a"], {"a": {"b": [1]}}, "12", "null"]
+)
+def test_a_value_comes_back_as_it_was(database: Database, value: Any) -> None:
+    with database.write() as connection:
+        facts.put(connection, "name", "before")
+        facts.put(connection, "name", value)
+    with database.read() as connection:
+        found = facts.get(connection, "name")
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_what_is_not_there(database: Database) -> None:
+    with database.read() as connection:
+        assert facts.get(connection, "name") is None
+        assert facts.get(connection, "name", 7) == 7
+
+
+def test_forgetting(database: Database) -> None:
+    with database.write() as connection:
+        facts.put(connection, "name", 1)
+        facts.forget(connection, "name")
+        facts.forget(connection, "name")
+        assert facts.get(connection, "name") is None
