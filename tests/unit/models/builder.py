@@ -88,7 +88,7 @@ class Gguf:
         start = self.magic + struct.pack("<IQQ", self.version, tensors, facts)
         start += b"".join(fact(*entry) for entry in self.facts) + header
         padding = -len(start) % self.alignment
-        return start + b"\0" * padding + b"\1" * min(offset, 1 << 20)
+        return start + b"\0" * padding + b"\1" * min(offset, 4 << 20)
 
 
 def _typed(value: Any) -> tuple[int, Any]:
