@@ -15,7 +15,7 @@ from intramuros.retrieval.sentences import Sentence, split
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
-    """A passage with its sentences; `stems[i]` are those of sentence i, in order, `context` those of what stands above."""
+    """A passage with its sentences; `stems[i]` are those of sentence i, `context` those of what stands above it."""
 
     passage: Passage
     sentences: tuple[Sentence, ...]

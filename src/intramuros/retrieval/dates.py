@@ -8,7 +8,7 @@ folded text (`numbers.fold`). A date may lack its year or its day; `12.03.2024` 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 _MONTHS = {
@@ -77,13 +77,13 @@ class Times:
 
     dates: tuple[tuple[Date, ...], ...]
     minutes: frozenset[int]
-    weekdays: frozenset[int]
+    weekdays: Mapping[int, str]
     rest: str
     """The text with dates and times blanked out, same length: what is left for numbers."""
 
 
 def times(folded: str) -> Times:
-    """Finds the dates, the times of day (minutes since midnight) and the weekdays of a folded text."""
+    """Finds the dates, the times of day (minutes since midnight) and the weekdays (0 is Monday) of a folded text."""
     found = sorted(_dates(folded), key=lambda readings: (readings[0].start, -readings[0].end))
     rest, kept = folded, []
     for readings in found:
@@ -98,7 +98,7 @@ def times(folded: str) -> Times:
         hour, minute = (match[1], match[2]) if match[1] else (match[3], match[4])
         minutes.add(int(hour) * 60 + int(minute))
         rest = _blanked(rest, match.start(), match.end())
-    weekdays = frozenset(_WEEKDAY[match[1]] for match in _LONE_WEEKDAY.finditer(folded))
+    weekdays = {_WEEKDAY[match[1]]: match[1] for match in _LONE_WEEKDAY.finditer(folded)}
     return Times(tuple(kept), frozenset(minutes), weekdays, rest)
 
 

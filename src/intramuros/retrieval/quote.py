@@ -130,9 +130,31 @@ def _coverage(words: Sequence[Word], stems: Collection[str]) -> float:
 
 
 def _extended(passage: Analysed, index: int) -> tuple[int, int]:
-    """First and last sentence of a quotation: the list's introduction before a list item, what follows up to `LENGTH`."""
+    """First and last sentence of a quotation: from the introduction of a list to what follows, up to `LENGTH`."""
     sentences = passage.sentences
     first, last = index - (index > 0 and sentences[index - 1].text.endswith(":")), index
     while last + 1 < len(sentences) and sentences[last + 1].end - sentences[first].start <= LENGTH:
         last += 1
+    while last > index and _is_heading(sentences[last].text, after=sentences[last - 1].text):
+        last -= 1
     return first, last
+
+
+def _is_heading(text: str, *, after: str) -> bool:
+    """Whether a last line belongs to what comes next: it ends with no mark and stands after a whole sentence."""
+    return text[-1].isalnum() and after[-1] in ".!?…" and len(text) < 80
+
+
+def confirming(passage: Analysed, stems: Collection[str]) -> tuple[int, int]:
+    """The one or two sentences of a passage that have most of these stems: characters from and to."""
+    wanted = frozenset(stems)
+
+    def having(index: int, size: int) -> int:
+        return len(wanted & passage.window(index, size))
+
+    best = max(range(len(passage.sentences)), key=lambda index: (having(index, 2), having(index, 1)))
+    if having(best, 1) >= 0.8 * having(best, 2):
+        return passage.sentences[best].start, passage.sentences[best].end
+    if best + 1 < len(passage.sentences) and having(best + 1, 1) >= 0.8 * having(best, 2):
+        return passage.sentences[best + 1].start, passage.sentences[best + 1].end
+    return passage.sentences[best].start, passage.sentences[min(best + 1, len(passage.sentences) - 1)].end

@@ -29,7 +29,7 @@ _SATURATION, _LENGTH = 1.2, 0.75  # k1 and b of BM25
 
 @dataclass(frozen=True, slots=True)
 class Relevance:
-    """The strength of the best passage and of a usual one: 0 for no word of the question, about 1 for each word once."""
+    """The strength of the best passage and of a usual one: 0 for no word of the question, about 1 for all of them."""
 
     best: float = 0.0
     usual: float = 0.0

@@ -90,7 +90,15 @@ def evidence(text: str, language: str) -> Evidence:
     stems = frozenset(terms(text, language))
     found = frozenset(names.compact(reference) for reference in references)
     return Evidence(
-        frozenset([language]), quantities, times.dates, times.minutes, times.weekdays, found, words, stems, (text,)
+        frozenset([language]),
+        quantities,
+        times.dates,
+        times.minutes,
+        frozenset(times.weekdays),
+        found,
+        words,
+        stems,
+        (text,),
     )
 
 
@@ -194,10 +202,10 @@ class _Claim:
         for readings in self.held.dates:
             if not any(date.says(reading) for reading in readings for date in held):
                 yield Problem("date", folded[readings[0].start : readings[0].end].strip())
-        if self.held.minutes - source.minutes:
-            yield Problem("time")
-        if self.held.weekdays - source.weekdays:
-            yield Problem("date")
+        for minutes in sorted(self.held.minutes - source.minutes):
+            yield Problem("time", f"{minutes // 60}:{minutes % 60:02}")
+        for weekday in sorted(self.held.weekdays - source.weekdays):
+            yield Problem("date", dates.times(folded).weekdays[weekday])
 
     def _numbers(self, source: Evidence) -> Iterable[Problem]:
         folded = numbers.fold(self.text)
