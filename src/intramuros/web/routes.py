@@ -1,0 +1,56 @@
+"""All routes for browsers, built from the parts of one `App`. Who may call which is in `server/access.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.routing import BaseRoute, Route
+
+from intramuros.web import entrance, home, keys, privacy, project, viewer
+from intramuros.web.ask import ask
+from intramuros.web.documents import Documents
+from intramuros.web.downloads import Downloads
+from intramuros.web.models import ModelsPage
+from intramuros.web.visit import Visits
+
+if TYPE_CHECKING:
+    from intramuros.app import App
+
+PROJECT = "/projects/{project}"
+DOCUMENT = PROJECT + "/documents/{document}"
+CONVERSATION = PROJECT + "/conversations/{conversation}"
+
+
+def routes(app: App) -> list[BaseRoute]:
+    """The pages, what their forms and scripts send, and the static files."""
+    visits = Visits(app)
+    shown, sent, live = visits.shown, visits.sent, visits.live
+    documents, models = Documents(), ModelsPage(Downloads(app))
+    return [
+        Route("/static/{version}/{name}", visits.look.statics.send, methods=["GET"]),
+        Route("/sign-in", shown(entrance.sign_in_page), methods=["GET"]),
+        Route("/sign-in", sent(entrance.sign_in, needs_session=False), methods=["POST"]),
+        Route("/sign-out", sent(entrance.sign_out), methods=["POST"]),
+        Route("/first/{token}", shown(entrance.first_page), methods=["GET"]),
+        Route("/first/{token}", sent(entrance.first, needs_session=False), methods=["POST"]),
+        Route("/", shown(home.home), methods=["GET"]),
+        Route("/projects", sent(home.create), methods=["POST"]),
+        Route("/samples", sent(home.try_samples), methods=["POST"]),
+        Route(PROJECT, shown(project.show), methods=["GET"]),
+        Route(PROJECT + "/ask", live(ask), methods=["POST"]),
+        Route(CONVERSATION, shown(project.conversation), methods=["GET"]),
+        Route(CONVERSATION + "/remove", sent(project.remove_conversation), methods=["POST"]),
+        Route(PROJECT + "/documents", live(documents.add), methods=["POST"]),
+        Route(PROJECT + "/documents/live", live(documents.live), methods=["GET"]),
+        Route(DOCUMENT, shown(viewer.show), methods=["GET"]),
+        Route(DOCUMENT + "/pages/{page:int}.png", live(viewer.image), methods=["GET"]),
+        Route(DOCUMENT + "/remove", sent(documents.remove), methods=["POST"]),
+        Route("/models", shown(models.show), methods=["GET"]),
+        Route("/models/live", live(models.live), methods=["GET"]),
+        Route("/models/install", live(models.install), methods=["POST"]),
+        Route("/models/use", sent(models.use), methods=["POST"]),
+        Route("/keys", shown(keys.show), methods=["GET"]),
+        Route("/keys", sent(keys.create), methods=["POST"]),
+        Route("/keys/{key}/revoke", sent(keys.revoke), methods=["POST"]),
+        Route("/privacy", shown(privacy.show), methods=["GET"]),
+    ]

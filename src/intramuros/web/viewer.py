@@ -1,0 +1,111 @@
+"""A page of a document, the cited passage highlighted: on the page's image where the format has one, else in its text.
+
+Called by the router. Originals are decrypted in memory and drawn by the confined reader process.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from intramuros.errors import NotFound
+from intramuros.web import passages
+from intramuros.web.documents import project_of
+from intramuros.web.visit import Visit
+
+ZOOMS = (50, 75, 100, 150, 200)
+SHARP = 2.0
+SHARPER = 3.0
+"""Pixels for a point: enough for a dense screen at each zoom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """The page that is shown: its text in three parts, the middle one marked."""
+
+    number: int
+    width: float
+    height: float
+    before: str
+    marked: str
+    after: str
+
+    @property
+    def has_image(self) -> bool:
+        """Whether there is an image of it."""
+        return self.width > 0
+
+    @property
+    def text(self) -> str:
+        """All its text."""
+        return (self.before + self.marked + self.after).strip()
+
+
+def show(visit: Visit) -> Response:
+    """The page that the address names, with its passage marked."""
+    project = project_of(visit)
+    document = visit.app.library.get(project, visit.path("document"))
+    query = visit.request.query_params
+    number, zoom = _number(query.get("page"), 1), _zoom(query.get("zoom"))
+    page = visit.app.library.page(document, number)
+    pages = document.pages_total or 1
+    width, height = page.width or 0.0, page.height or 0.0
+    rects = passages.areas(query.get("rects", ""), width=width, height=height)
+    at = passages.span(query.get("at", ""), length=len(page.text))
+    link = functools.partial(passages.address, project.id, document.id)
+    start, end = at or (len(page.text), len(page.text))
+    leaf = Leaf(number, width, height, page.text[:start], page.text[start:end], page.text[end:])
+    here = ZOOMS.index(zoom)
+    visit.entry.note(document=document.id)
+    return visit.page(
+        "viewer.html",
+        section="projects",
+        project=project,
+        document=document,
+        page=leaf,
+        pages=pages,
+        rects=rects,
+        zoom=zoom,
+        note=_note(leaf, is_cited="rects" in query or "at" in query or "cited" in query, is_found=bool(rects or at)),
+        image=f"/projects/{project.id}/documents/{document.id}/pages/{number}.png?sharp={2 if zoom > 100 else 1}",
+        smaller=ZOOMS[here - 1] if here > 0 else None,
+        larger=ZOOMS[here + 1] if here + 1 < len(ZOOMS) else None,
+        page_link=lambda other: link(other, zoom=zoom if zoom != 100 else None),
+        zoom_link=lambda other: visit.request.url.include_query_params(zoom=other).query,
+    )
+
+
+async def image(visit: Visit) -> Response:
+    """The image of a page, drawn when it is asked for."""
+    document, content = await run_in_threadpool(_original, visit)
+    scale = SHARPER if visit.request.query_params.get("sharp") == "2" else SHARP
+    png = await visit.app.reader.render(content, page=int(visit.path("page")), scale=scale)
+    visit.entry.note(document=document)
+    return Response(png, media_type="image/png")
+
+
+def _original(visit: Visit) -> tuple[str, bytes]:
+    project = project_of(visit)
+    document = visit.app.library.get(project, visit.path("document"))
+    page = visit.app.library.page(document, int(visit.path("page")))
+    if not page.width:
+        raise NotFound("This format has no page images.")
+    return document.id, visit.app.library.original(project, document)
+
+
+def _number(text: str | None, fallback: int) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else fallback
+
+
+def _zoom(text: str | None) -> int:
+    zoom = _number(text, 100)
+    return zoom if zoom in ZOOMS else 100
+
+
+def _note(leaf: Leaf, *, is_cited: bool, is_found: bool) -> str:
+    if is_cited and not is_found:
+        return "not_located"
+    return "" if leaf.has_image else "parts"

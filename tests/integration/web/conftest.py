@@ -1,0 +1,78 @@
+"""A running installation, and browsers in which its people are signed in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from tests.asgi import Answer, Client
+from tests.installed import Installed, installation
+
+from intramuros.accounts.projects import Project
+from intramuros.accounts.sessions import csrf
+
+
+@pytest.fixture
+async def installed(tmp_path: Path) -> AsyncIterator[Installed]:
+    with installation(tmp_path) as installed:
+        async with installed.app.running():
+            yield installed
+
+
+@dataclass
+class Browser:
+    """One person's browser: it keeps the session's cookie and sends forms with the session's token."""
+
+    client: Client
+    token: str
+
+    async def get(self, path: str, **headers: str) -> Answer:
+        return await self.client.call("GET", path, headers={"accept": "text/html"} | headers)
+
+    async def post(self, path: str, *, csrf_token: str | None = None, **fields: str) -> Answer:
+        sent = fields | {"csrf": csrf(self.token) if csrf_token is None else csrf_token}
+        headers = {"content-type": "application/x-www-form-urlencoded", "accept": "text/html"}
+        return await self.client.call("POST", path, urlencode(sent).encode(), headers=headers)
+
+    async def upload(self, project: Project, name: str, content: bytes) -> Answer:
+        headers = {"x-csrf-token": csrf(self.token), "x-file-name": name, "accept": "application/json"}
+        return await self.client.call("POST", f"/projects/{project.id}/documents", content, headers=headers)
+
+
+@dataclass
+class People:
+    """Alice owns the project, Bob reads it, Charlie (an administrator) must see nothing of it."""
+
+    alice: Browser
+    bob: Browser
+    charlie: Browser
+    stranger: Browser
+
+
+@pytest.fixture
+def people(installed: Installed) -> People:
+    def browser(who: str) -> Browser:
+        return Browser(installed.browser(who), installed.sessions[who])
+
+    return People(browser("alice"), browser("bob"), browser("charlie"), Browser(Client(installed.guard), ""))
+
+
+@pytest.fixture
+def project(installed: Installed) -> Project:
+    app = installed.app
+    alice, bob = (app.sessions.caller(installed.sessions[name]) for name in ("alice", "bob"))
+    assert alice and bob
+    project = app.projects.create("Baux <b>2026</b>", by=alice)
+    app.projects.add_member(project.id, user_id=bob.user_id, role="reader", by=alice)
+    return project
+
+
+def text_of(answer: Answer) -> str:
+    """The words of a page, as a person reads them."""
+    body = re.sub(r"<(script|style|template)\b.*?</\1>", " ", answer.body.decode(), flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
