@@ -14,7 +14,6 @@ survive a power cut.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import threading
@@ -249,7 +248,7 @@ def _bring_up(database: Database) -> None:
     with database.read() as connection:
         if migrations.is_current(connection):
             return
-    with _locked(database.path.with_suffix(".lock")), database.write(durable=True) as connection:
+    with database.write(durable=True) as connection:  # one process at a time: the next finds it done
         migrations.upgrade(connection)
 
 
@@ -262,13 +261,3 @@ def _engine(connect: Callable[[], Any], begin: str, **pool: Any) -> Engine:
 
 def _quoted(path: Path) -> str:
     return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -132,6 +132,13 @@ def test_a_key_revoked_by_another_process_is_refused_at_once(
     assert identity.caller({"x-api-key": key}) is None
 
 
+def test_an_erased_key_is_refused_at_once(identity: Identity, key: str, elsewhere: Database) -> None:
+    assert identity.caller({"x-api-key": key}) is not None
+    with elsewhere.write() as connection:
+        connection.exec_driver_sql("DELETE FROM api_keys")
+    assert identity.caller({"x-api-key": key}) is None
+
+
 @pytest.mark.parametrize("change", ["close", "close_all", "suspend", "password", "demote", "delete"])
 def test_whatever_changes_a_person_s_rights_counts_at_once(
     identity: Identity, token: str, people: People, elsewhere: Database, change: str

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import select, text, update
@@ -163,6 +165,34 @@ def test_an_invitation_works_once(users: Users) -> None:
     with pytest.raises(NotSignedIn):
         users.redeem(token, "charlie@firm.example", name="Charlie", password=PASSWORD)
     assert [user.name for user in users.list()] == ["Alice"]
+
+
+class _Together(Passwords):
+    """Two who have both been let in by the first look, and meet while their passwords are hashed."""
+
+    def __init__(self) -> None:
+        super().__init__(cheap.COST)
+        self.together = threading.Barrier(2)
+
+    def hash(self, text: str) -> str:
+        self.together.wait(10)
+        return super().hash(text)
+
+
+def test_an_invitation_used_twice_at_once_works_once(database: Database) -> None:
+    users = Users(database, passwords=_Together())
+    token = users.invite("administrator")
+
+    def redeem(name: str) -> User | None:
+        try:
+            return users.redeem(token, f"{name}@firm.example", name=name, password=PASSWORD)
+        except NotSignedIn:
+            return None
+
+    with ThreadPoolExecutor(2) as pool:
+        made = [user for user in pool.map(redeem, ("alice", "charlie")) if user]
+    assert users.list() == made
+    assert len(made) == 1
 
 
 def test_an_invitation_survives_a_mistake(users: Users, alice: User) -> None:

@@ -53,7 +53,7 @@ def test_another_project_is_not_seen_even_if_its_id_is_nearly_the_same(filled: D
 
 def test_a_project_s_own_mark_is_not_a_term(filled: Database) -> None:
     """Nobody finds passages by guessing how the index marks their project."""
-    mark = "p" + CHARLIE.encode().hex()
+    mark = "p" + ALICE.encode().hex()
     assert found(filled, mark) == []
     with filled.read() as connection:
         assert fulltext.document_frequency(connection, [mark], project_ids=[ALICE]) == {mark: 0}

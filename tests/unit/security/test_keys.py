@@ -4,6 +4,8 @@ import json
 import os
 import stat
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -182,6 +184,22 @@ def test_keys_are_never_made_over_others(data: Path, key_file: Path, tmp_path: P
     with pytest.raises(Conflict):
         keys.create(data, key_file=tmp_path / "other.key")
     assert keys.open_keys(data) == made
+
+
+def test_of_two_who_make_keys_at_once_one_wins(data: Path, tmp_path: Path) -> None:
+    together = threading.Barrier(8)
+
+    def make(number: int) -> keys.DataKeys | None:
+        together.wait()
+        try:
+            return keys.create(data, key_file=tmp_path / f"{number}.key")
+        except Conflict:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        made = [found for found in pool.map(make, range(8)) if found]
+    assert made == [keys.open_keys(data)]
+    assert [path.name for path in data.iterdir()] == ["keys.json"]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 2}'])
