@@ -25,7 +25,7 @@ BYTES_PER_VALUE |= {"q4_0": 18 / 32, "iq4_nl": 18 / 32}
 
 CELL_STEP = 256
 PHYSICAL_BATCH = 512
-ACTIVATIONS_PER_WIDTH = 12  # numbers kept for a token, in multiples of the embedding length
+ACTIVATIONS_PER_WIDTH = 12  # numbers kept for a token, in multiples of a layer's width
 OUTPUTS_PER_SLOT = 8  # one token a step, a few more when speculating
 
 
@@ -125,7 +125,8 @@ def _compute_bytes(header: GgufHeader, cells: int, slots: int, batch: int, *, fl
     attention), without flash attention one layer's attention scores, and the scores of the few tokens that are output.
     """
     batch = min(batch, cells)
-    activations = batch * 4 * ACTIVATIONS_PER_WIDTH * header.embedding_length
+    width = max(header.embedding_length, max(header.heads) * header.key_length)
+    activations = batch * 4 * ACTIVATIONS_PER_WIDTH * width
     mask = cells * batch * (6 if flash_attention else 4)
     scores = 0 if flash_attention else max(header.heads) * cells * batch * 4
     outputs = 0 if header.is_encoder else header.vocabulary * 4 * slots * OUTPUTS_PER_SLOT
