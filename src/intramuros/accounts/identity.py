@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 
 from intramuros.accounts.caller import LOCAL, Caller
 from intramuros.accounts.keys import ApiKeys
@@ -65,14 +64,11 @@ class Identity:
 
     def session_token(self, headers: Mapping[str, str]) -> str | None:
         """The session's token in the cookie, good or not: for signing out and CSRF."""
-        text = headers.get("cookie")
-        if not text or self.cookie not in text:
-            return None
-        try:
-            morsel = SimpleCookie(text).get(self.cookie)
-        except CookieError:
-            return None
-        return morsel.value if morsel else None
+        for part in headers.get("cookie", "").split(";"):
+            name, _, value = part.strip().partition("=")
+            if name == self.cookie:
+                return value or None
+        return None
 
     def flush(self) -> None:
         """Writes when keys were last used. Called now and then by itself, and once at the end by `app`."""

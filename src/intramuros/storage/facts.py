@@ -24,6 +24,6 @@ def put(connection: Connection, name: str, value: Any) -> None:
     )
 
 
-def forget(connection: Connection, name: str) -> None:
-    """Forgets a fact, if it is there."""
+def remove(connection: Connection, name: str) -> None:
+    """Removes a fact, if it is there."""
     connection.execute(delete(facts).where(facts.c.name == name))

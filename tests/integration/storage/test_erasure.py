@@ -23,7 +23,7 @@ def fill(database: Database) -> None:
 
 def erase(database: Database, *, chunk_ids: range) -> None:
     with database.write() as connection:
-        facts.forget(connection, "fact 100")
+        facts.remove(connection, "fact 100")
         fulltext.remove(connection, chunk_ids)
 
 

@@ -27,9 +27,9 @@ def test_what_is_not_there(database: Database) -> None:
         assert facts.get(connection, "name", 7) == 7
 
 
-def test_forgetting(database: Database) -> None:
+def test_removing(database: Database) -> None:
     with database.write() as connection:
         facts.put(connection, "name", 1)
-        facts.forget(connection, "name")
-        facts.forget(connection, "name")
+        facts.remove(connection, "name")
+        facts.remove(connection, "name")
         assert facts.get(connection, "name") is None
