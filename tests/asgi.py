@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.types import ASGIApp, Message
+
+Result = TypeVar("Result")
+
+
+async def soon(work: Coroutine[Any, Any, Result] | asyncio.Task[Result], *, seconds: float = 5) -> Result:
+    """Its result, which must come soon. `asyncio.timeout` would cancel it, and some of what is tested swallows that."""
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    if not done:
+        task.cancel()
+        raise AssertionError(f"not done after {seconds} s")
+    return task.result()
 
 
 @dataclass

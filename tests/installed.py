@@ -57,6 +57,7 @@ def installation(folder: Path) -> Iterator[Installed]:
     create(settings)
     app = build(settings)
     engine = ScriptedEngine()
+    app.pool = ScriptedPool(engine)  # type: ignore[assignment]
     app.complete = CompleteTask(pool=ScriptedPool(engine), metrics=app.metrics)
     users = Users(app.database, passwords=cheap.passwords())
     roles = {"alice": "member", "bob": "member", "charlie": "administrator"}

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
-from tests.asgi import Answer, Client
+from tests.asgi import Answer, Client, soon
 from tests.guarded import Guarded
 
 from intramuros.api.connected import while_connected
@@ -290,11 +290,22 @@ async def endless(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def test_a_client_that_leaves_mid_stream_leaves_one_record(guarded: Guarded) -> None:
-    async with asyncio.timeout(5):
-        answer = await Client(guarded.around(endless)).call("POST", "/v1/chat/completions", leave_after=3, headers=KEY)
+    client = Client(guarded.around(endless))
+    answer = await soon(client.call("POST", "/v1/chat/completions", leave_after=3, headers=KEY))
     assert not answer.is_complete
     assert guarded.record.outcome == "interrupted"
     assert guarded.record.facts["disconnected"] is True
+
+
+async def test_what_is_sent_to_nobody_does_not_count_as_an_answer(guarded: Guarded) -> None:
+    async def polite(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await endless(scope, receive, send)
+        finally:
+            await send({"type": "http.response.body", "body": b"the end"})
+
+    await soon(Client(guarded.around(polite)).call("POST", "/v1/chat/completions", leave_after=3, headers=KEY))
+    assert guarded.record.outcome == "interrupted"
 
 
 async def test_a_request_stopped_with_the_server_leaves_one_record(guarded: Guarded) -> None:

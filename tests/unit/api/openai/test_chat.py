@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from starlette.types import Receive, Scope, Send
-from tests.asgi import Answer, Client
+from tests.asgi import Answer, Client, soon
 from tests.scripted import USAGE, ScriptedEngine, ScriptedPool, chunk
 
 from intramuros.api.connected import ClientGone
@@ -40,8 +40,7 @@ class Route:
 
 async def ask(engine: ScriptedEngine, request: Any, **more: Any) -> tuple[Answer, Route]:
     route = Route(engine)
-    async with asyncio.timeout(5):
-        return await Client(route).post("/v1/chat/completions", request, **more), route
+    return await soon(Client(route).post("/v1/chat/completions", request, **more)), route
 
 
 async def test_a_reply() -> None:
@@ -92,8 +91,7 @@ async def test_a_client_that_leaves_stops_the_engine(request_: dict[str, Any]) -
     await asyncio.sleep(0.01)
     assert engine.asked and not call.done()
     gone.set()
-    async with asyncio.timeout(5):
-        await call
+    await soon(call)
     assert isinstance(route.raised, ClientGone), route.raised
     assert engine.cancelled == 1 and engine.running == 0
     assert route.route.task.turnstile.inside == 0
