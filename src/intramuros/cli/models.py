@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -72,7 +73,7 @@ def list_models(
         memory = _size(row["memory_bytes"]) if row["fits"] else f"[red]{_size(row['memory_bytes'])}[/]"
         trust = row["kind"] if row["kind"] != "chat" else TRUST[row["trust"]]
         languages = " ".join(row["languages"][:6]) + (" …" if len(row["languages"]) > 6 else "")
-        table.add_row(row["name"], state, _size(row["size_bytes"]), memory, languages, row["licence"], trust)
+        table.add_row(row["name"], state, _size(row["size_bytes"]), memory, languages, escape(row["licence"]), trust)
     out.print(table)
     for download in unfinished:
         out.print(
@@ -109,7 +110,7 @@ def pull(
     if as_json:
         print_json(row)
         return
-    out.print(f"{installed.title} is ready: {_size(installed.size_bytes)}, {_verified(installed)}.")
+    out.print(f"{escape(installed.title)} is ready: {_size(installed.size_bytes)}, {_verified(installed)}.")
     if installed.is_chat and default != installed.name:
         out.print(f"[dim]Make it the default: intramuros models use {installed.name}[/]")
 
@@ -143,7 +144,7 @@ def use(
     if as_json:
         print_json({"default": model.name, "trust": model.trust})
     else:
-        out.print(f"{model.title} answers from now on: it {TRUST[model.trust]}.")
+        out.print(f"{escape(model.title)} answers from now on: it {TRUST[model.trust]}.")
 
 
 @app.command()
@@ -163,7 +164,7 @@ def show(
     table = Table(show_header=False, box=None)
     for key, value in facts.items():
         if value not in (None, "", [], {}):
-            table.add_row(f"[bold]{key.removesuffix('_bytes').replace('_', ' ')}", _shown(key, value))
+            table.add_row(f"[bold]{key.removesuffix('_bytes').replace('_', ' ')}", escape(_shown(key, value)))
     out.print(table)
 
 
@@ -187,7 +188,9 @@ async def pull_shown(intramuros: App, model: str, *, name: str | None = None, qu
 def _warn_if_large(entry: CatalogueModel | None, *, quiet: bool) -> None:
     room = Machine.detect().room_bytes
     if entry is not None and entry.memory_bytes > room and not quiet:
-        err.print(f"[yellow]{entry.title} needs {_size(entry.memory_bytes)} of memory; {_size(room)} are free now.[/]")
+        err.print(
+            f"[yellow]{escape(entry.title)} needs {_size(entry.memory_bytes)} of memory; {_size(room)} are free now.[/]"
+        )
 
 
 @contextmanager

@@ -92,6 +92,11 @@ async def _run_pip(source: PackageSource, folder: Path, *, meter: Meter, python:
             await process.wait()
     if b"No space left on device" in said:
         raise StorageFull("The disk is full: there is no room for the package.", hint="Free some disk space.")
+    if b"DO NOT MATCH THE HASHES" in said:
+        raise DownloadFailed(
+            "The package at the registry is not the one expected (its SHA-256 differs); nothing of it was used.",
+            hint="Do not use it. " + OFFLINE_HINT,
+        )
     if process.returncode != 0:
         raise DownloadFailed(f"pip could not fetch the package: {_reason(said)}", hint=OFFLINE_HINT)
 
