@@ -41,9 +41,7 @@ def main() -> int:
     if options.corpus:
         wanted["retrieval"] = (str(options.corpus),)
     failed = False
-    print(
-        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {platform.system()} {platform.release()}"
-    )
+    print(f"{platform.machine()}, Python {platform.python_version()}, {platform.system()} {platform.release()}")
     for name, arguments in wanted.items():
         if options.only and name not in options.only:
             continue

@@ -31,7 +31,7 @@ from intramuros.privacy.egress import Egress
 from intramuros.retrieval.search import Search
 from intramuros.security.crypto import derive
 from intramuros.security.keys import FILE_NAME as KEYS_NAME
-from intramuros.security.keys import DataKeys, open_keys
+from intramuros.security.keys import DataKeys, key_file, open_keys
 from intramuros.security.keys import create as create_keys
 from intramuros.settings import Settings
 from intramuros.storage import facts
@@ -42,6 +42,7 @@ from intramuros.storage.database import create as create_database
 from intramuros.tasks.answer import AnswerTask
 from intramuros.tasks.complete import CompleteTask
 from intramuros.tasks.conversation import Conversations
+from intramuros.tasks.selftest import SelfTest
 
 DEFAULT_MODEL = "default_model"
 
@@ -72,6 +73,7 @@ class App:
     answer: AnswerTask
     complete: CompleteTask
     metrics: Metrics
+    selftest: SelfTest
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[App]:
@@ -152,8 +154,19 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
     ingest = Ingest(database, library, reader, settings)
     search = Search(database)
     conversations = Conversations(database)
-    answer = AnswerTask(search=search, pool=pool, models=models, conversations=conversations)
+    answer = AnswerTask(search=search, pool=pool, models=models, conversations=conversations, metrics=metrics)
     complete = CompleteTask(pool=pool, metrics=metrics)
+    selftest = SelfTest(
+        settings=settings,
+        database=database,
+        blobs=blobs,
+        audit=audit,
+        egress=egress,
+        models=models,
+        pool=pool,
+        reader=reader,
+        key_file=key_file(settings.data, settings.key_file),
+    )
     return App(
         settings=settings,
         keys=keys,
@@ -177,6 +190,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         answer=answer,
         complete=complete,
         metrics=metrics,
+        selftest=selftest,
     )
 
 

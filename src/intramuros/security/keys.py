@@ -93,6 +93,15 @@ def open_keys(data: Path, *, key_file: Path | None = None, passphrase: str | Non
     return DataKeys(instance, database, own, _in_words(source))
 
 
+def key_file(data: Path, given: Path | None = None) -> Path | None:
+    """The file the key of a data folder comes from; None when it comes from a passphrase or the keyring.
+
+    Raises: NotInitialised, StorageCorrupt.
+    """
+    source = _read_description(data / FILE_NAME)["source"]
+    return (given or Path(source["path"])).expanduser().absolute() if source["kind"] == "file" else None
+
+
 def _opening_key(source: dict[str, Any], key_file: Path | None, passphrase: str | None) -> bytes:
     if source["kind"] == "passphrase":
         if passphrase is None:

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intramuros.audit.record import Audit
-from intramuros.audit.verify import verify
 from intramuros.documents import samples
+from intramuros.documents.media import sniff
 from intramuros.documents.reader.supervisor import Reader
 from intramuros.engines.pool import EnginePool
 from intramuros.errors import ContextOverflow, EgressRefused, IntramurosError, ModelNotFound
-from intramuros.models.installed import InstalledModels
+from intramuros.models.installed import InstalledModel, InstalledModels
 from intramuros.privacy.egress import Egress
 from intramuros.settings import Settings
 from intramuros.storage import facts, fulltext
@@ -111,7 +111,7 @@ class SelfTest:
         try:
             with self.database.write() as connection:
                 facts.put(connection, "selftest", word)
-                fulltext.add(connection, [(row, [word], [], [word], "selftest")])
+                fulltext.add(connection, [(row, word, "", word, "selftest")])
             found = [path for path in self._files() if _contains(path, word)]
         finally:
             self.blobs.remove(blob.id)
@@ -123,11 +123,12 @@ class SelfTest:
         return f"{sum(1 for _ in self._files())} files searched for words just stored"
 
     def _files(self) -> list[Path]:
-        return [p for p in self.settings.data.rglob("*") if p.is_file() and self.settings.models_folder not in p.parents]
+        return [
+            p for p in self.settings.data.rglob("*") if p.is_file() and self.settings.models_folder not in p.parents
+        ]
 
     async def _audit(self) -> str:
-        with self.database.read() as connection:
-            result = verify(connection)
+        result = await asyncio.to_thread(self.audit.verify)
         if not result.ok:
             raise Broken(f"Record {result.first_bad}: {result.reason}")
         return f"{result.records} records verified"
@@ -141,7 +142,8 @@ class SelfTest:
 
     async def _reader(self) -> str:
         path = samples.paths()[0]
-        reading = await self.reader.read(path.read_bytes(), name=path.name)
+        content = path.read_bytes()
+        reading = await self.reader.read(content, sniff(path.name, content))
         if not any(page.has_text for page in reading.pages):
             raise Broken("The sample document came back without text.")
         return f"a sample of {len(reading.pages)} page(s) read"
@@ -160,11 +162,13 @@ class SelfTest:
             reply = await engine.generate(question)
             context = (await engine.health()).context_tokens
             with contextlib.suppress(ContextOverflow):
-                await engine.generate({"messages": [{"role": "user", "content": "mot " * 2 * context}], "max_tokens": 4})
+                await engine.generate(
+                    {"messages": [{"role": "user", "content": "mot " * 2 * context}], "max_tokens": 4}
+                )
                 raise Broken("A prompt longer than the context was accepted.")
         return f"{reply.usage.completion_tokens} tokens from {model.name}; {context} tokens of context, more is refused"
 
-    def _default_model(self):  # type: ignore[no-untyped-def]
+    def _default_model(self) -> InstalledModel:
         try:
             return self.models.get("default")
         except ModelNotFound as error:
