@@ -93,18 +93,22 @@ class Database:
         with self._glancing, self._translating():
             if self._glancer is None:
                 self._glancer = self._connect()
-            row: tuple[Any, ...] | None = self._glancer.execute(statement, parameters).fetchone()
-            return row
+            cursor = self._glancer.execute(statement, parameters)
+            try:
+                row: tuple[Any, ...] | None = cursor.fetchone()
+                return row
+            finally:
+                cursor.close()  # or its snapshot would stay open and stop checkpoints
 
     def data_version(self) -> int:
         """A number that changes whenever anything was committed, here or in another process. Costs microseconds."""
         row = self.glance("PRAGMA data_version")
         return int(row[0]) if row else 0
 
-    def checkpoint(self, *, wait_s: float = 5.0) -> bool:
+    def checkpoint(self, *, wait_s: float = 1.0) -> bool:
         """Moves everything into the main file and empties the write-ahead log, with what was erased in it.
 
-        Returns whether the log is empty now; a reader in the middle of a longer read prevents it.
+        Returns whether the log is empty now; a reader whose read takes longer than `wait_s` prevents it. Writers wait.
         """
         with self._alone(WAIT_S), self._translating():
             self._prepare(busy_timeout=str(round(wait_s * 1000)))
