@@ -116,8 +116,11 @@ def test_removed_passages_are_not_found_or_counted(filled: Database) -> None:
         fulltext.check(connection)
 
 
-def test_many_are_removed_by_rewriting(filled: Database) -> None:
-    many = range(100, 100 + fulltext.REWRITE_FROM)
+@pytest.mark.parametrize("others", [0, 300], ids=["rewritten", "wiped"])
+def test_removed_one_way_or_the_other(filled: Database, others: int) -> None:
+    with filled.write() as connection:
+        fulltext.add(connection, [(1000 + number, "t", "h", "autre", CHARLIE) for number in range(others)])
+    many = range(100, 102)
     with filled.write() as connection:
         fulltext.add(connection, [(number, "t", "h", f"wort{number} gemeinsam", ALICE) for number in many])
     with filled.write() as connection:
