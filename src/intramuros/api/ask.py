@@ -5,66 +5,79 @@ Called by the server's router as a plain ASGI application, so that a client that
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from intramuros.accounts.projects import Project, Projects
+from intramuros.accounts.projects import Projects
 from intramuros.api.body import flag, only, read_object, text
 from intramuros.api.connected import while_connected
 from intramuros.api.errors import error_object
 from intramuros.api.projects import as_json, caller_of, entry_of, project_of
 from intramuros.errors import BadRequest, IntramurosError
 from intramuros.tasks.answer import AnswerTask
+from intramuros.tasks.answered import Done, Event
+from intramuros.tasks.conversation import Conversations
 
 MODES = ("quote", "write")
+NEW = "new"
 
 
 class Ask:
-    """The route."""
+    """The route. With `"conversation": "new"` the answer carries the id that a follow-up question gives."""
 
-    def __init__(self, projects: Projects, task: AnswerTask) -> None:
-        self.projects, self.task = projects, task
+    def __init__(self, projects: Projects, conversations: Conversations, task: AnswerTask) -> None:
+        self.projects, self.conversations, self.task = projects, conversations, task
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one question."""
         values = await read_object(receive)
         only(values, {"question", "conversation", "mode", "stream"})
-        asked = {
-            "question": text(values, "question", longest=8000),
-            "conversation": _choice(values, "conversation"),
-            "mode": _choice(values, "mode", MODES),
-        }
+        question = text(values, "question", longest=8000)
+        mode = _choice(values, "mode", MODES)
+        conversation = _choice(values, "conversation")
+        streams = flag(values, "stream")
         request = Request(scope)
+        caller, entry = caller_of(request), entry_of(request)
         project = await project_of(request, self.projects, need="reader")
         async with while_connected(receive):
-            if flag(values, "stream"):
-                await self._stream(request, project, asked, send)
-            else:
-                question = asked.pop("question")
-                answer = await self.task.run(
-                    question, project=project, by=caller_of(request), entry=entry_of(request), **asked
-                )
-                await as_json(answer.to_json())(scope, receive, send)
+            if conversation == NEW:
+                conversation = await asyncio.to_thread(self.conversations.create, project, by=caller)
+            asked = partial(self.task.stream, question, project=project, by=caller, entry=entry, mode=mode)
+            async with aclosing(asked(conversation=conversation)) as events:
+                if streams:
+                    await _stream(events, send)
+                else:
+                    await as_json(await _answer(events))(scope, receive, send)
 
-    async def _stream(self, request: Request, project: Project, asked: dict[str, Any], send: Send) -> None:
-        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
-        question = asked.pop("question")
-        events = self.task.stream(question, project=project, by=caller_of(request), entry=entry_of(request), **asked)
-        async with aclosing(events):
-            first = await anext(events)
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            try:
-                await _send_event(send, first.kind, first.to_json())
-                async for event in events:
-                    await _send_event(send, event.kind, event.to_json())
-            except IntramurosError as error:
-                await _send_event(send, "error", error_object(error), more=False)
-                raise
-        await send({"type": "http.response.body", "body": b""})
+
+async def _answer(events: AsyncIterator[Event]) -> dict[str, Any]:
+    async for event in events:
+        if isinstance(event, Done):
+            return event.answer.to_json()
+    raise AssertionError("a stream of an answer ends with Done")
+
+
+async def _stream(events: AsyncIterator[Event], send: Send) -> None:
+    """Waits for the first event before it answers, so that errors until then have their own status."""
+    first = await anext(events)
+    headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    try:
+        await _send_event(send, first.kind, first.to_json())
+        async for event in events:
+            await _send_event(send, event.kind, event.to_json())
+    except Exception as error:
+        known = error if isinstance(error, IntramurosError) else IntramurosError("Something went wrong inside.")
+        await _send_event(send, "error", error_object(known), more=False)
+        raise
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _send_event(send: Send, kind: str, value: Any, *, more: bool = True) -> None:

@@ -20,7 +20,7 @@ def routes(app: App) -> list[BaseRoute]:
         Route("/v1/models", models.index, methods=["GET"]),
         Route("/v1/models/{model:path}", models.show, methods=["GET"]),
         *ProjectRoutes(app.projects, app.library, app.search).routes(),
-        Route("/api/v1/projects/{project}/ask", Ask(app.projects, app.answer), methods=["POST"]),
+        Route("/api/v1/projects/{project}/ask", Ask(app.projects, app.conversations, app.answer), methods=["POST"]),
         Route("/health", health, methods=["GET"]),
         Route("/metrics", MetricsPage(app.metrics, app.pool).show, methods=["GET"]),
     ]
