@@ -19,7 +19,7 @@ from intramuros.cli.console import AsJson, DataFolder, command, err, opened, out
 from intramuros.errors import ModelNotFound
 from intramuros.models.catalogue import CONTEXT_TOKENS, CatalogueModel
 from intramuros.models.download import pull as fetch
-from intramuros.models.installed import InstalledModel
+from intramuros.models.installed import DEFAULT, InstalledModel
 from intramuros.models.machine import Machine
 from intramuros.models.memory import predict
 from intramuros.models.progress import Progress, Report
@@ -263,43 +263,42 @@ def _facts(name: str, intramuros: App, machine: Machine) -> dict[str, Any]:
     try:
         model = intramuros.models.get(name)
     except ModelNotFound:
-        if entry is None:
+        if name == DEFAULT:
             raise
+        entry = intramuros.catalogue.get(name)
     else:
         entry = entry or intramuros.catalogue.find(model.name)
-        header = model.header
-        facts = _installed_row(model, intramuros, intramuros.models.default_name, machine) | {
+        row = _installed_row(model, intramuros, intramuros.models.default_name, machine)
+        facts = row | {
             "installed_at": time.strftime("%Y-%m-%d %H:%M", time.localtime(model.installed_at)),
             "source": model.source,
-            "architecture": header.architecture,
-            "quantisation": header.quantisation,
-            "parameters": header.parameters,
-            "context_tokens": header.context_tokens,
-            "layers": header.layers,
-            "has_chat_template": header.has_chat_template,
+            "architecture": model.header.architecture,
+            "quantisation": model.header.quantisation,
+            "parameters": model.header.parameters,
+            "context_tokens": model.header.context_tokens,
+            "layers": model.header.layers,
+            "has_chat_template": model.header.has_chat_template,
         }
-    if entry is not None:
-        facts = (
-            _catalogue_row(entry, machine)
-            | {
-                "publisher": entry.publisher,
-                "parameters": entry.parameters,
-                "quantisation": entry.quantisation,
-                "architecture": entry.architecture.name,
-                "context_tokens": entry.context_tokens,
-                "source": str(entry.source),
-                "good_for": entry.good_for,
-                "commercial_use": {True: "allowed", False: "not allowed", None: "unclear: ask its publisher"}[
-                    entry.licence.commercial
-                ],
-                "licence_limits": list(entry.licence.limits),
-                "licence_note": entry.licence.note,
-                "licence_url": entry.licence.url,
-                "estimated_answer_s": round(entry.answer_estimate_s(machine)) if entry.is_chat else None,
-            }
-            | facts
-        )
-    return facts
+    return (_published(entry, machine) if entry is not None else {}) | facts
+
+
+def _published(entry: CatalogueModel, machine: Machine) -> dict[str, Any]:
+    """What the catalogue says of a model, its licence above all."""
+    may_be_sold = {True: "allowed", False: "not allowed", None: "unclear: ask its publisher"}
+    return _catalogue_row(entry, machine) | {
+        "publisher": entry.publisher,
+        "parameters": entry.parameters,
+        "quantisation": entry.quantisation,
+        "architecture": entry.architecture.name,
+        "context_tokens": entry.context_tokens,
+        "source": str(entry.source),
+        "good_for": entry.good_for,
+        "commercial_use": may_be_sold[entry.licence.commercial],
+        "licence_limits": list(entry.licence.limits),
+        "licence_note": entry.licence.note,
+        "licence_url": entry.licence.url,
+        "estimated_answer_s": round(entry.answer_estimate_s(machine)) if entry.is_chat else None,
+    }
 
 
 def _verified(model: InstalledModel) -> str:

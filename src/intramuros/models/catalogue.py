@@ -108,7 +108,7 @@ class Architecture:
 class CatalogueModel:
     """One model of the catalogue. Units: `parameters` and `active_parameters` are counts, `_bytes`, `_tokens`.
 
-    `memory_bytes`: weights, the cache of one conversation of 8,192 tokens, and the engine's scratch memory.
+    `memory_bytes`: weights, the cache of one conversation of 8,192 tokens, or as long as it can be, and scratch memory.
     `preference` orders what is offered: an editorial choice by what the models' publishers and public comparisons say,
     not a measurement on anyone's documents.
     """
@@ -152,8 +152,8 @@ class CatalogueModel:
 
     @property
     def weights_bytes(self) -> int:
-        """Size of the weights; where the file's size is not known, estimated at 4.9 bits a parameter."""
-        return self.size_bytes or self.parameters * 49 // 80
+        """Size of the weights; where the file's size is not known, what its quantisation usually takes."""
+        return self.size_bytes or round(self.parameters * (8.5 if self.quantisation == "Q8_0" else 4.9) / 8)
 
     def answer_estimate_s(self, machine: Machine) -> float:
         """About how long a question about documents takes on this machine's processor, before anything is measured."""
@@ -265,10 +265,13 @@ def _model(entry: dict[str, Any], licences: dict[str, Licence]) -> CatalogueMode
         "memory_bytes": 0,
     }
     plain = CatalogueModel(**model)
-    return replace(plain, memory_bytes=plain.weights_bytes + _beside_weights(architecture))
+    return replace(
+        plain,
+        memory_bytes=plain.weights_bytes + _beside_weights(architecture, min(CONTEXT_TOKENS, plain.context_tokens)),
+    )
 
 
-def _beside_weights(shape: Architecture) -> int:
+def _beside_weights(shape: Architecture, context_tokens: int) -> int:
     """Cache of one conversation and scratch memory; see `models.memory` for the same from a file's header."""
     cache = sum(
         kv_cache_bytes(
@@ -276,10 +279,10 @@ def _beside_weights(shape: Architecture) -> int:
             kv_heads=kind.kv_heads,
             key_length=kind.key_length,
             value_length=kind.value_length,
-            cells=min(CONTEXT_TOKENS, kind.window_tokens + PHYSICAL_BATCH) if kind.window_tokens else CONTEXT_TOKENS,
+            cells=min(context_tokens, kind.window_tokens + PHYSICAL_BATCH) if kind.window_tokens else context_tokens,
         )
         for kind in shape.cache
     )
-    mask = CONTEXT_TOKENS * PHYSICAL_BATCH * 6
+    mask = context_tokens * PHYSICAL_BATCH * 6
     activations = PHYSICAL_BATCH * 4 * ACTIVATIONS_PER_WIDTH * shape.embedding_length
     return cache + shape.state_bytes + mask + activations + 4 * OUTPUTS_PER_SLOT * (shape.vocabulary or 0)

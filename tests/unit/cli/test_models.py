@@ -151,6 +151,7 @@ def test_show_of_a_model_of_the_catalogue_says_what_its_licence_allows(run: Comm
     ("arguments", "code"),
     [
         (("show", "nope"), "model_not_found"),
+        (("show", "default"), "model_not_found"),
         (("use", "nope"), "model_not_found"),
         (("remove", "nope"), "model_not_found"),
         (("pull", "nope"), "model_not_found"),
