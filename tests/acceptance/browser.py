@@ -68,11 +68,11 @@ class Browser:
 
     def collect(self) -> None:
         """Takes over what happened since the last time."""
-        for line in self.driver.get_log("performance"):  # type: ignore[no-untyped-call]
+        for line in self.driver.get_log("performance"):
             message = json.loads(line["message"])["message"]
             if message["method"] == "Network.requestWillBeSent":
                 self.requests.append(message["params"]["request"]["url"])
-        self.complaints += [line["message"] for line in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
+        self.complaints += [line["message"] for line in self.driver.get_log("browser")]
 
     def strangers(self, address: str) -> list[str]:
         """Requests to anywhere but this server."""

@@ -98,7 +98,7 @@ def test_a_question_is_answered_with_the_page_it_stands_on(firm: Firm) -> None:
     assert "mot pour mot" in browser.text(".turn")
     assert "/conversations/" in browser.driver.current_url
     assert browser.driver.execute_script("return document.activeElement.id") == "question"
-    assert "source" in browser.one("#news").get_attribute("textContent")
+    assert "source" in str(browser.one("#news").get_attribute("textContent"))
 
 
 def test_the_source_opens_its_page_with_the_passage_highlighted(firm: Firm) -> None:
@@ -230,6 +230,6 @@ def test_the_session_is_out_of_reach_of_scripts_and_ends(firm: Firm) -> None:
 def addresses(firm: Firm) -> dict[str, str]:
     """The paths of the first project and of its first document."""
     browser = firm.go("/")
-    project = browser.one("a.tile").get_attribute("href").removeprefix(firm.address)
-    document = firm.go(project).one("a.document-name").get_attribute("href").removeprefix(firm.address)
+    project = str(browser.one("a.tile").get_attribute("href")).removeprefix(firm.address)
+    document = str(firm.go(project).one("a.document-name").get_attribute("href")).removeprefix(firm.address)
     return {"project": project, "document": document}

@@ -10,6 +10,7 @@ from tests.integration.web.conftest import People, text_of
 
 from intramuros.accounts.projects import Project
 from intramuros.accounts.sessions import csrf
+from intramuros.documents import samples
 from intramuros.server.access import RULES, Access
 
 PAGES = ["/", "/models", "/keys", "/privacy"]
@@ -98,6 +99,20 @@ async def test_a_project_is_made_and_names_are_text(people: People) -> None:
     again = await people.alice.post("/projects", name="<img src=x onerror=alert(1)>")
     assert again.status == 409
     assert "porte déjà ce nom" in text_of(again)
+
+
+async def test_an_empty_installation_offers_samples_in_one_click(installed: Installed, people: People) -> None:
+    assert 'action="/samples"' in (await people.charlie.get("/")).body.decode()
+    answer = await people.charlie.post("/samples")
+    assert answer.status == 303
+    page = text_of(await people.charlie.get(answer.headers["location"]))
+    for path in samples.paths():
+        assert path.name in page
+    for question in samples.questions():
+        assert question["question"] in page
+    assert "Exemples" in page
+    assert 'action="/samples"' not in (await people.charlie.get("/")).body.decode()
+    assert "Exemples 2" in text_of(await people.alice.get((await people.alice.post("/samples")).headers["location"]))
 
 
 async def test_projects_are_seen_by_their_members_only(people: People, project: Project) -> None:
