@@ -8,6 +8,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import openai
@@ -18,6 +19,7 @@ from tests.acceptance.conftest import Installation
 pytestmark = pytest.mark.starter
 
 HELLO = [{"role": "user", "content": "Say hello in one short sentence."}]
+COUNT = [{"role": "user", "content": "Count to ten thousand."}]
 PERSON = {
     "type": "json_schema",
     "json_schema": {
@@ -54,9 +56,10 @@ def client(url: str, key: str) -> Iterator[OpenAI]:
         yield made
 
 
-def chat(client: OpenAI, **fields: object) -> openai.types.chat.ChatCompletion:
-    values: dict[str, object] = {"model": "default", "messages": HELLO, "max_tokens": 12} | fields
-    return client.chat.completions.create(**values)  # type: ignore[call-overload, no-any-return]
+def chat(client: OpenAI, **fields: object) -> Any:
+    """A reply, or with `stream=True` its chunks."""
+    create: Any = client.chat.completions.create
+    return create(**{"model": "default", "messages": HELLO, "max_tokens": 12} | fields)
 
 
 def test_models_are_listed_with_the_default(client: OpenAI) -> None:
@@ -82,13 +85,7 @@ def test_the_same_seed_says_the_same_and_the_prompt_comes_from_the_cache(client:
 
 def test_stream(client: OpenAI) -> None:
     pieces, usage = [], None
-    for chunk in client.chat.completions.create(
-        model="default",
-        messages=HELLO,
-        max_tokens=12,
-        stream=True,
-        stream_options={"include_usage": True},  # type: ignore[arg-type]
-    ):
+    for chunk in chat(client, stream=True, stream_options={"include_usage": True}):
         assert chunk.model == "smollm2-135m"
         if chunk.choices and chunk.choices[0].delta.content:
             assert usage is None, "the usage comes last"
@@ -96,12 +93,11 @@ def test_stream(client: OpenAI) -> None:
         usage = chunk.usage or usage
     assert len(pieces) > 1 and usage
     assert usage.completion_tokens >= len(pieces)
-    assert usage.prompt_tokens_details and usage.prompt_tokens_details.cached_tokens is not None
+    assert usage.prompt_tokens_details.cached_tokens is not None
 
 
 def test_a_stream_without_usage_has_none(client: OpenAI) -> None:
-    stream = client.chat.completions.create(model="default", messages=HELLO, max_tokens=3, stream=True)  # type: ignore[arg-type]
-    assert all(chunk.usage is None and chunk.choices for chunk in stream)
+    assert all(chunk.usage is None and chunk.choices for chunk in chat(client, stream=True, max_tokens=3))
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -113,7 +109,7 @@ def test_json_that_keeps_to_its_schema(client: OpenAI, stream: bool) -> None:
         "temperature": 0,
     }
     if stream:
-        text = "".join(piece.choices[0].delta.content or "" for piece in chat(client, stream=True, **fields))  # type: ignore[attr-defined]
+        text = "".join(piece.choices[0].delta.content or "" for piece in chat(client, stream=True, **fields))
     else:
         text = chat(client, **fields).choices[0].message.content or ""
     person = json.loads(text)
@@ -221,8 +217,8 @@ def test_a_client_that_leaves_frees_the_engine_at_once(client: OpenAI, url: str,
             lines = answer.read().decode().splitlines()
         return float(next(line.split()[1] for line in lines if line.startswith("intramuros_requests_open ")))
 
-    stream = client.chat.completions.create(
-        model="default", messages=[{"role": "user", "content": "Count to ten thousand."}], stream=True
+    stream = chat(
+        client, messages=[{"role": "user", "content": "Count to ten thousand."}], stream=True, max_tokens=None
     )
     next(iter(stream))
     assert running() == 2, "the stream, and the request that asks"
@@ -243,8 +239,8 @@ def test_several_at_once(client: OpenAI) -> None:
 
 def test_the_server_ends_gracefully_under_a_stream(with_model: Installation, key: str, url: str) -> None:
     client = OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
-    stream = client.chat.completions.create(
-        model="default", messages=[{"role": "user", "content": "Count to ten thousand."}], stream=True
+    stream = chat(
+        client, messages=[{"role": "user", "content": "Count to ten thousand."}], stream=True, max_tokens=None
     )
     next(iter(stream))
     ended: list[str] = []

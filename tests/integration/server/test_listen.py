@@ -29,7 +29,7 @@ async def listening(installed: Installed) -> AsyncIterator[tuple[int, listen.Lis
         try:
             yield port, server
         finally:
-            server.stop()  # type: ignore[no-untyped-call]
+            server.stop()
             await listen.finish(installed.guard, hurry=asyncio.Event(), grace_s=0.1)
             await asyncio.wait_for(running, 5)
 
@@ -112,7 +112,7 @@ async def test_at_the_end_a_stream_gets_its_grace_and_then_says_why_it_ends(inst
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request(installed, port, json.dumps(CHAT | {"stream": True}).encode()))
         await reader.readuntil(b"Bonjour")
-        server.stop()  # type: ignore[no-untyped-call]
+        server.stop()
         start = time.monotonic()
         await listen.finish(installed.guard, hurry=asyncio.Event(), grace_s=0.3)
         assert 0.25 < time.monotonic() - start < 3

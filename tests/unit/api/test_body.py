@@ -71,7 +71,10 @@ def arriving(*messages: Message) -> Any:
 
 
 async def test_a_body_in_parts_is_put_together() -> None:
-    parts = [{"type": "http.request", "body": b"ab", "more_body": True}, {"type": "http.request", "body": b"c"}]
+    parts: list[Message] = [
+        {"type": "http.request", "body": b"ab", "more_body": True},
+        {"type": "http.request", "body": b"c"},
+    ]
     assert await read_body(arriving(*parts)) == b"abc"
 
 
