@@ -6,12 +6,14 @@ Made by `retrieval.search`; read by relevance and the quote mode, which weigh wh
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from intramuros.documents.analyse import query_terms, terms
 
 SMALLEST = 300  # passages
+_ASKING = re.compile(r"\b(?:combien|quant[oaie]|wie ?viele?|how (?:many|much))\b", re.IGNORECASE)  # says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,34 @@ class Query:
 
 def stems_of(question: str, languages: Collection[str]) -> list[frozenset[str]]:
     """The content words of a question, each as the set of its stems in the given languages."""
-    wanted = dict.fromkeys(query_terms(question, languages))
+    ordered = query_terms(_ASKING.sub(" ", question), languages)
+    wanted = frozenset(ordered)
     groups: list[frozenset[str]] = []
     for token in question.split():
-        for same in zip(*(terms(token, language) for language in languages), strict=True):
-            group = frozenset(same) & wanted.keys()
-            if group and group not in groups:
-                groups.append(group)
-    left = wanted.keys() - frozenset().union(*groups)  # joined over a space, such as 1 200
-    return groups + [frozenset([term]) for term in wanted if term in left]
+        stems = [frozenset(same) for same in zip(*(terms(token, language) for language in languages), strict=True)]
+        if not _has_digit(token):
+            stems = _without_fragments(token, stems, wanted)
+        groups += [group & wanted for group in stems if group & wanted]
+    left = wanted - frozenset().union(*groups)
+    spaced = [frozenset([term]) for term in ordered if term in left and _has_digit(term)]  # joined over a space: 1 200
+    return list(dict.fromkeys([*groups, *spaced]))
+
+
+def _without_fragments(token: str, stems: list[frozenset[str]], wanted: Collection[str]) -> list[frozenset[str]]:
+    """The stems of a word without single letters; of a compound, its joined form only beside its last real part.
+
+    "e-mail" may stand as "email" in the documents, but "a-t-il" has no part that says anything.
+    """
+    kept = [group for group in stems if any(len(stem) > 1 and stem in wanted for stem in group)]
+    if len(stems) == 1 or not re.search(r"\w[-/._–]\w", token):
+        return kept
+    joined = stems[-1]
+    parts = [group for group in kept if group != joined]
+    return [*parts[:-1], parts[-1] | joined] if parts else []
+
+
+def _has_digit(text: str) -> bool:
+    return any(character.isdigit() for character in text)
 
 
 def weighed(groups: Iterable[frozenset[str]], *, frequency: Mapping[str, int], passages: int) -> tuple[Word, ...]:
