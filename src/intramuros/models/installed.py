@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import hashlib
 import json
 import logging
 import os
@@ -22,20 +21,20 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from intramuros.errors import BadRequest, Conflict, ModelFileError, ModelNotFound
-from intramuros.models.catalogue import Catalogue, CatalogueModel, Trust, trust_of
-from intramuros.models.gguf import GgufHeader, read_header
+from intramuros.models.catalogue import Catalogue, CatalogueModel, trust_of
+from intramuros.models.gguf import read_header
+from intramuros.models.manifest import MANIFEST, MODEL_FILE, InstalledModel, Unfinished, digest_of, from_json, to_json
 from intramuros.models.partial import Origin, Partial, as_storage_error, read_origin
+
+__all__ = ["DEFAULT", "InstalledModel", "InstalledModels", "Remembered", "Unfinished", "copied", "digest_of"]
 
 log = logging.getLogger(__name__)
 
 DEFAULT = "default"
-MODEL_FILE = "model.gguf"
-MANIFEST = "manifest.json"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RESERVED = frozenset({DEFAULT, "starter"})
 LOCK_POLL_S = 0.2
@@ -52,42 +51,6 @@ class Remembered(Protocol):
     def set(self, value: Any) -> None:
         """Keeps the name."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class InstalledModel:
-    """One model that can be run. `verified` says what its hash was compared with: catalogue, hub, given, or nothing."""
-
-    name: str
-    title: str
-    path: Path
-    sha256: str
-    size_bytes: int
-    header: GgufHeader
-    trust: Trust
-    languages: tuple[str, ...]
-    licence: str | None
-    source: str
-    verified: str
-    installed_at: float
-
-    @property
-    def is_chat(self) -> bool:
-        """Whether it writes answers, rather than vectors or scores."""
-        return not self.header.is_embedder
-
-    def digest(self) -> str:
-        """The SHA-256 of its file as it is now: reads all of it. Raises: ModelFileError if it can't be read."""
-        return digest_of(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """A download that ended before its end; `models pull` goes on with it, `models remove` deletes it."""
-
-    name: str
-    done_bytes: int
-    total_bytes: int | None
 
 
 class InstalledModels:
@@ -287,7 +250,7 @@ class InstalledModels:
         known = self._cached.get(name)
         if known is None or known[0] != stamp:
             try:
-                known = (stamp, _from_json(json.loads((folder / MANIFEST).read_text(encoding="utf-8")), folder))
+                known = (stamp, from_json(json.loads((folder / MANIFEST).read_text(encoding="utf-8")), folder))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise ModelFileError(damaged % "its manifest can't be read") from error
             self._cached[name] = known
@@ -307,7 +270,7 @@ class InstalledModels:
         try:
             if target.exists():
                 raise Conflict(f"A model named {model.name} is installed already.", hint="Give it another: --name NAME")
-            (staged / MANIFEST).write_text(json.dumps(_to_json(model), ensure_ascii=False, indent=1), encoding="utf-8")
+            (staged / MANIFEST).write_text(json.dumps(to_json(model), ensure_ascii=False, indent=1), encoding="utf-8")
             _sync(staged / MANIFEST)
             partial.path.chmod(0o600)
             partial.path.replace(staged / MODEL_FILE)
@@ -325,15 +288,6 @@ class InstalledModels:
         gone = self.incoming / f"{folder.name}.{secrets.token_hex(4)}.gone"
         folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
-
-
-def digest_of(path: Path) -> str:
-    """The SHA-256 of a file. Raises: ModelFileError if it can't be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelFileError(f"The file can't be read: {error.strerror or 'input/output error'}.") from error
 
 
 def copied(path: Path, partial: Partial) -> Iterator[tuple[int, int]]:
@@ -359,18 +313,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _to_json(model: InstalledModel) -> dict[str, Any]:
-    return {**asdict(replace(model, path=Path(MODEL_FILE))), "path": MODEL_FILE, "header": model.header.to_json()}
-
-
-def _from_json(value: dict[str, Any], folder: Path) -> InstalledModel:
-    return InstalledModel(
-        **{
-            **value,
-            "path": folder / MODEL_FILE,
-            "header": GgufHeader.from_json(value["header"]),
-            "languages": tuple(value["languages"]),
-        }
-    )
