@@ -17,13 +17,20 @@ FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
 
 def settings_page() -> str:
-    rows = ["# Settings", "", "Given as an environment variable; the most used also as flags (`intramuros serve --help`).", ""]
+    rows = [
+        "# Settings",
+        "",
+        "Given as an environment variable; the most used also as flags (`intramuros serve --help`).",
+        "",
+    ]
     rows += ["| variable | default | meaning |", "| --- | --- | --- |"]
     for entry in fields(Settings):
         default = "" if entry.default in (None, MISSING) else f"`{entry.default}`"
         if entry.name == "data":
             default = "`~/.local/share/intramuros`"
-        name = f"`{PREFIX}{entry.name.upper()}`" + (f" or `{PREFIX}{entry.name.upper()}_FILE`" if entry.metadata["secret"] else "")
+        name = f"`{PREFIX}{entry.name.upper()}`" + (
+            f" or `{PREFIX}{entry.name.upper()}_FILE`" if entry.metadata["secret"] else ""
+        )
         rows.append(f"| {name} | {default} | {entry.metadata['help']} |")
     return "\n".join(rows) + "\n"
 

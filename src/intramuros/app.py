@@ -91,6 +91,7 @@ class App:
     def close(self) -> None:
         """Gives back files and processes."""
         self.reader.close()
+        self.identity.flush()
         self.audit.stop()
         self.database.close()
 
@@ -111,7 +112,9 @@ def create(
     """
     if (settings.data / KEYS_NAME).exists():
         raise Conflict(f"There is Intramuros data in {settings.data} already.", hint="Start it with: intramuros serve")
-    keys = create_keys(settings.data, key_file=settings.key_file, passphrase=settings.passphrase, use_keyring=use_keyring)
+    keys = create_keys(
+        settings.data, key_file=settings.key_file, passphrase=settings.passphrase, use_keyring=use_keyring
+    )
     create_database(settings.data / DATABASE_NAME, keys.database).close()
     app = assemble(settings, keys)
     try:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.acceptance.conftest import Installation
 
 from intramuros.documents import samples
+from tests.acceptance.conftest import Installation
 
 
 def test_the_three_sample_questions_are_answered_from_the_right_page_or_not_at_all(with_samples: Installation) -> None:

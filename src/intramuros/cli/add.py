@@ -60,14 +60,25 @@ async def _add(app: App, paths: list[Path], project_name: str, *, quiet: bool) -
             waiting.setdefault(document.id, result)
             result["id"] = document.id
     with Progress(
-        TextColumn("Reading"), BarColumn(), MofNCompleteColumn(), TextColumn("documents"), TimeRemainingColumn(), console=err, disable=quiet, transient=True
+        TextColumn("Reading"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("documents"),
+        TimeRemainingColumn(),
+        console=err,
+        disable=quiet,
+        transient=True,
     ) as bar:
         task = bar.add_task("", total=len(waiting))
         finished = await app.ingest.drain(list(waiting), progress=lambda done: bar.update(task, completed=done))
     for document in finished:
         for result in results:
             if result.get("id") == document.id:
-                result |= {"state": document.state, "pages": document.pages_total, "error": app.library.explain(document)}
+                result |= {
+                    "state": document.state,
+                    "pages": document.pages_total,
+                    "error": app.library.explain(document),
+                }
                 result["pages_without_text"] = list(document.pages_without_text)
     return results
 
@@ -85,7 +96,11 @@ def _files(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
-    found = sorted(p for p in path.rglob("*") if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts))
+    found = sorted(
+        p
+        for p in path.rglob("*")
+        if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts)
+    )
     if not found:
         raise DocumentError(f"There is no file in {path}.", hint="Give files, or a folder that has some.")
     yield from found

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def ask(
     question: Annotated[str, typer.Argument(help="The question, in your words.")],
     project: Annotated[str, typer.Option(help="The project whose documents answer.")],
-    mode: Annotated[str | None, typer.Option(help="quote: sentences of the documents, word for word; write: the model's own words.")] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="quote: sentences of the documents, word for word; write: the model's own words.")
+    ] = None,
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,4 +61,6 @@ def show(answer: Answer) -> None:
     if answer.nearest and answer.mode == "none":
         out.print("\nThe nearest passages:", style="dim")
         for source in answer.nearest:
-            out.print(f"    {source.document}, page {source.page}: {source.quote}", markup=False, style="dim", soft_wrap=True)
+            out.print(
+                f"    {source.document}, page {source.page}: {source.quote}", markup=False, style="dim", soft_wrap=True
+            )

@@ -23,7 +23,10 @@ PROJECT = "Atelier"
 
 @command
 def demo(
-    keep: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Keep the data in this new folder instead of removing it.")] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Keep the data in this new folder instead of removing it."),
+    ] = None,
 ) -> None:
     """Show what Intramuros does: sample documents, three questions (one can't be answered), sources with pages."""
     if keep is not None:

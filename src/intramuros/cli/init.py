@@ -14,11 +14,20 @@ from intramuros.errors import BadRequest
 
 @command
 def init(
+    *,
     data: DataFolder = None,
-    admin_email: Annotated[str | None, typer.Option(help="Create this administrator now; else the first start prints a link.")] = None,
-    admin_password_file: Annotated[Path | None, typer.Option(help="File with the administrator's password (first line).")] = None,
-    ask_passphrase: Annotated[bool, typer.Option("--passphrase", help="Open the data with a passphrase instead of a key file.")] = False,
-    use_keyring: Annotated[bool, typer.Option("--keyring", help="Keep the key in the operating system's keyring.")] = False,
+    admin_email: Annotated[
+        str | None, typer.Option(help="Create this administrator now; else the first start prints a link.")
+    ] = None,
+    admin_password_file: Annotated[
+        Path | None, typer.Option(help="File with the administrator's password (first line).")
+    ] = None,
+    ask_passphrase: Annotated[
+        bool, typer.Option("--passphrase", help="Open the data with a passphrase instead of a key file.")
+    ] = False,
+    use_keyring: Annotated[
+        bool, typer.Option("--keyring", help="Keep the key in the operating system's keyring.")
+    ] = False,
     if_needed: Annotated[bool, typer.Option("--if-needed", help="Do nothing where the data exists already.")] = False,
     as_json: AsJson = False,
 ) -> None:

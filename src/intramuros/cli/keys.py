@@ -22,7 +22,9 @@ DAY_S = 86_400
 def create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     data: DataFolder = None,
-    user: Annotated[str | None, typer.Option(help="E-mail of the person the key acts for; else the local operator.")] = None,
+    user: Annotated[
+        str | None, typer.Option(help="E-mail of the person the key acts for; else the local operator.")
+    ] = None,
     days: Annotated[float | None, typer.Option(min=0, help="Days after which it stops working; else never.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -48,21 +50,44 @@ def list_keys(data: DataFolder = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(
             [
-                {"id": r.id, "name": r.name, "hint": r.hint, "created_at": r.created_at, "expires_at": r.expires_at, "revoked_at": r.revoked_at}
+                {
+                    "id": r.id,
+                    "name": r.name,
+                    "hint": r.hint,
+                    "created_at": r.created_at,
+                    "expires_at": r.expires_at,
+                    "revoked_at": r.revoked_at,
+                }
                 for r in records
             ]
         )
         return
     table = Table("id", "name", "ends in", "made", "state")
     for record in records:
-        state = "revoked" if record.revoked_at else "expired" if record.expires_at and record.expires_at < time.time() else "works"
-        table.add_row(record.id, record.name, f"…{record.hint}", time.strftime("%Y-%m-%d", time.localtime(record.created_at)), state)
+        state = (
+            "revoked"
+            if record.revoked_at
+            else "expired"
+            if record.expires_at and record.expires_at < time.time()
+            else "works"
+        )
+        table.add_row(
+            record.id,
+            record.name,
+            f"…{record.hint}",
+            time.strftime("%Y-%m-%d", time.localtime(record.created_at)),
+            state,
+        )
     out.print(table)
 
 
 @app.command()
 @command
-def revoke(key_id: Annotated[str, typer.Argument(help="The key's id, from: intramuros keys list")], data: DataFolder = None, as_json: AsJson = False) -> None:
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The key's id, from: intramuros keys list")],
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
     """Stop a key from working, at once."""
     with opened(data) as intramuros, intramuros.audit.entry_sync("key.revoke", by=LOCAL, object=key_id, via="cli"):
         intramuros.api_keys.revoke(key_id)
@@ -76,5 +101,7 @@ def _owner(found: object | None, email: str | None) -> str:
     if email is None:
         return LOCAL.user_id
     if found is None:
-        raise NotFound(f"There is no user with the address {email}.", hint="See the users in the web page under People.")
+        raise NotFound(
+            f"There is no user with the address {email}.", hint="See the users in the web page under People."
+        )
     return str(getattr(found, "id"))  # noqa: B009

@@ -24,12 +24,25 @@ def search(
         found = intramuros.search.find(query, projects=[place.id], limit=limit)
         entry.note(project=place.id, sources=len(found))
     if as_json:
-        print_json([{"document": p.document, "page": p.page, "text": p.text, "score": p.score, "rects": [list(r) for r in p.rects]} for p in found])
+        print_json(
+            [
+                {
+                    "document": p.document,
+                    "page": p.page,
+                    "text": p.text,
+                    "score": p.score,
+                    "rects": [list(r) for r in p.rects],
+                }
+                for p in found
+            ]
+        )
         return
     if not found:
         out.print("Nothing in this project matches.")
     for number, passage in enumerate(found, 1):
         heading = " › ".join(passage.headings)
         out.print(f"[bold]{number}. {passage.document}, page {passage.page}[/]  [dim]{heading}[/]")
-        out.print(passage.text if len(passage.text) <= 400 else passage.text[:400] + " […]", markup=False, soft_wrap=True)
+        out.print(
+            passage.text if len(passage.text) <= 400 else passage.text[:400] + " […]", markup=False, soft_wrap=True
+        )
         out.print()

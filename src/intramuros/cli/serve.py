@@ -14,7 +14,9 @@ def serve(
     data: DataFolder = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on [localhost].")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on [8777].")] = None,
-    tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="HTTPS; beyond this machine it is always on.")] = None,
+    tls: Annotated[
+        bool | None, typer.Option("--tls/--no-tls", help="HTTPS; beyond this machine it is always on.")
+    ] = None,
 ) -> None:
     """Start Intramuros and print its address. Stop it with Ctrl-C."""
     from intramuros.server.listen import serve as listen

@@ -145,11 +145,12 @@ class Library:
     def remove(self, project: Project, document_id: str) -> None:
         """Erases a document: its rows, its words in the index, its original. Raises: NotFound, NotAllowed."""
         _require(project, "contributor")
-        with self._database.write(durable=True) as connection:
+        with self._database.write(durable=True, erasing=True) as connection:
             document = _one(connection, project, document_id)
             remove_index(connection, document.id)
             connection.execute(delete(documents).where(documents.c.id == document.id))
         self._blobs.remove(document.blob_id)
+        self._database.checkpoint()
 
     def explain(self, document: Document, *, language: str = "en") -> str | None:
         """Why a document failed and what to do, in plain words; None when it did not."""
