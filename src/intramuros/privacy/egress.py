@@ -136,7 +136,7 @@ class Egress:
         Units: `silence_s` is the longest wait for the next bytes. Raises: EgressRefused; ConnectionError when the other
         side can't be reached, is silent or breaks off, whether here or while the answer is read.
         """
-        with _as_connection_errors():
+        with as_connection_errors():
             async with (
                 self.session(read_timeout_s=silence_s) as session,
                 session.request(
@@ -192,13 +192,13 @@ class Incoming:
 
     async def pieces(self, size_bytes: int) -> AsyncIterator[bytes]:
         """The body in pieces of at most this size. Raises: ConnectionError if it breaks off."""
-        with _as_connection_errors():
+        with as_connection_errors():
             async for piece in self._response.content.iter_chunked(size_bytes):
                 yield piece
 
 
 @contextmanager
-def _as_connection_errors() -> Iterator[None]:
+def as_connection_errors() -> Iterator[None]:
     """Says in one way that the network failed, so that callers need not know the client that is used."""
     try:
         yield
