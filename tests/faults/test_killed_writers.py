@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 
 from sqlalchemy import func, select
-from tests.support.forked import Child, Say
 
 from intramuros.audit.record import Audit
 from intramuros.errors import NotFound
@@ -18,6 +17,7 @@ from intramuros.storage.database import create, open_database
 from intramuros.storage.schema import audit as audit_table
 from intramuros.storage.schema import audit_open
 from intramuros.storage.schema import facts as facts_table
+from tests.support.forked import Child, Say
 
 ROUNDS = 25
 

@@ -6,13 +6,13 @@ import asyncio
 from pathlib import Path
 
 from sqlalchemy import select
-from tests.support import old
-from tests.support.forked import Child, Say
 
 from intramuros.audit.record import Audit
 from intramuros.storage import facts
 from intramuros.storage.database import create, open_database
 from intramuros.storage.schema import audit as audit_table
+from tests.support import old
+from tests.support.forked import Child, Say
 
 TIMES = 150
 

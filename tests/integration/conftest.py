@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.support import cheap
 
 from intramuros.accounts.caller import Caller
 from intramuros.accounts.keys import ApiKeys
@@ -18,6 +17,7 @@ from intramuros.accounts.users import User, Users
 from intramuros.audit.record import Audit
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database, create
+from tests.support import cheap
 
 PASSWORD = "seven green bicycles"
 

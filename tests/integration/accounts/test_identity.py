@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from tests.integration.conftest import People
 
 from intramuros.accounts.caller import LOCAL, Caller
 from intramuros.accounts.identity import Identity
@@ -15,6 +14,7 @@ from intramuros.accounts.sessions import Known, Sessions
 from intramuros.accounts.users import Users
 from intramuros.security.tokens import new_api_key
 from intramuros.storage.database import Database, open_database
+from tests.integration.conftest import People
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import select, update
-from tests.integration.conftest import People
 
 from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.keys import ApiKeys
@@ -11,6 +10,7 @@ from intramuros.errors import BadRequest, NotFound
 from intramuros.storage.database import Database
 from intramuros.storage.schema import api_keys as table
 from intramuros.storage.schema import now
+from tests.integration.conftest import People
 
 
 def test_a_key_acts_as_its_person(api_keys: ApiKeys, people: People) -> None:

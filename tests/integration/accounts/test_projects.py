@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import select, update
-from tests.integration.conftest import PASSWORD, People
 
 from intramuros.accounts.caller import LOCAL, Caller
 from intramuros.accounts.keys import ApiKeys
@@ -12,6 +11,7 @@ from intramuros.errors import BadRequest, Conflict, NotAllowed, NotFound, Storag
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database
 from intramuros.storage.schema import projects as table
+from tests.integration.conftest import PASSWORD, People
 
 
 def names(projects: Projects, by: Caller) -> list[str]:

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import select, update
-from tests.integration.conftest import PASSWORD, People
 
 from intramuros.accounts.sessions import Sessions, check_csrf, csrf
 from intramuros.accounts.users import User, Users
 from intramuros.storage.database import Database
 from intramuros.storage.schema import sessions as table
+from tests.integration.conftest import PASSWORD, People
 
 
 @pytest.fixture

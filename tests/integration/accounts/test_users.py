@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import select, text, update
-from tests.support import cheap
 
 from intramuros.accounts.throttle import PAIR, Throttle
 from intramuros.accounts.users import User, Users
@@ -15,6 +14,7 @@ from intramuros.security.passwords import HashCost, Passwords
 from intramuros.storage.database import Database
 from intramuros.storage.schema import invitations
 from intramuros.storage.schema import users as users_table
+from tests.support import cheap
 
 PASSWORD = "seven green bicycles"
 

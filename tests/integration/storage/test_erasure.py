@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.support import plain
 
 from intramuros.storage import facts, fulltext
 from intramuros.storage.database import Database
+from tests.support import plain
 
 ROW, TERM = b"zebulonette", b"quatorzaine"
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support.forked import Child, Say
 
 from intramuros.storage.liveness import Holder
+from tests.support.forked import Child, Say
 
 
 def test_a_holder_lives_until_it_closes(tmp_path: Path) -> None:

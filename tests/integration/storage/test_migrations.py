@@ -10,12 +10,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
-from tests.support import old
 
 from intramuros.errors import StorageError
 from intramuros.storage import migrations
 from intramuros.storage.database import Database, open_database
 from intramuros.storage.schema import metadata
+from tests.support import old
 
 OF_THE_STORE_ITSELF = ("sqlite_", "alembic_version", "passages", "passage_terms")
 
