@@ -25,7 +25,7 @@ _FEW_TOKENS = 60  # a last piece this small goes with the one before if it can
 _SENTENCE_END = re.compile(r"[.!?…][»”\"')\]]*(?=\s+[^\s])|\n")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:m|mm|mme|mlle|me|dr|pr|st|ste|art|al|cf|p|pp|n|no|nos|env|etc|ex|vol|chap|fig|réf|tél|av|bd|bzw|z\.b|d\.h|u\.a|nr|"
-    r"abs|ziff|str|usw|vgl|ca|sig|dott|ing|mr|mrs|ms|inc|ltd|co|e\.g|i\.e|vs)|\b[A-Z]|\d)\.$",
+    r"abs|ziff|str|usw|vgl|ca|sig|dott|ing|mr|mrs|ms|inc|ltd|co|e\.g|i\.e|vs)|\b[A-Z])\.$",
     re.IGNORECASE,
 )
 
@@ -133,6 +133,8 @@ def _sentences(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
     for match in _SENTENCE_END.finditer(text, start, stop):
         if _ABBREVIATION.search(text, max(position, match.end() - 8), match.end()):
             continue
+        if match[0] == "." and text[match.start() - 1 : match.start()].isdigit() and _goes_on(text, match.end()):
+            continue
         if match.end() > position:
             yield position, match.end()
         position = match.end()
@@ -140,6 +142,11 @@ def _sentences(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
             position += 1
     if position < stop:
         yield position, stop
+
+
+def _goes_on(text: str, position: int) -> bool:
+    """After a number and a full stop: whether what follows is no beginning of a sentence (the 3. of May)."""
+    return text[position : position + 4].lstrip()[:1].islower()
 
 
 def _pieces(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:

@@ -23,6 +23,9 @@ _TEXT_NAMES = {
     "": TEXT, ".txt": TEXT, ".text": TEXT, ".md": MARKDOWN, ".markdown": MARKDOWN,
     ".html": HTML, ".htm": HTML, ".xhtml": HTML,
 }  # fmt: skip
+SUFFIXES = frozenset({".pdf", ".docx", *_TEXT_NAMES} - {""})
+"""Endings of file names that can be added."""
+
 _PAGES_OF_HTML = (b"<!doctype html", b"<html")
 _OTHER_FORMATS = (
     b"MZ", b"\x7fELF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*", b"RIFF", b"%!PS", b"{\\rtf",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +19,9 @@ from intramuros.documents.parse.pdf_layout import LIST_MARK, Sheet, lines
 from intramuros.documents.parse.pdf_runs import Run, TextLine, union
 
 _EDGE = 0.12  # of the page's height: where running headers and footers stand
+_NUMBERED_EDGE = 0.08  # the same for lines that hold the page's number: chapters may be numbered like pages
+
+_Key = tuple[str, int]
 _MAX_HEADING = 150  # characters
 _LARGER = 1.12  # times the body's type
 
@@ -29,6 +32,7 @@ _PAGE_NUMBER = re.compile(
     r"^\W*(?:page|seite|pagina|pag|p)?\W*\d{1,4}\W*(?:(?:/|sur|of|von|di|de)\W*\d{1,4})?\W*$", re.IGNORECASE
 )
 _LEADERS = re.compile(r"\s*(?:\.\s?){5,}\s*|…{2,}")
+_HYPHENS = ("-", "\u00ad", "\u2010")
 _ENDS = (".", "!", "?", ":", ";", "…", "»", "”")
 
 
@@ -52,33 +56,51 @@ def blocks(sheets: Sequence[Sheet]) -> list[tuple[Block, ...]]:
 
 def _drop_running(sheets: Sequence[Sheet]) -> None:
     """Drops page numbers and what repeats at the same place of the edge; where it stands first, it goes last."""
-    places: Counter[tuple[str, int]] = Counter()
-    for page in sheets:
-        places.update({_running_key(run) for run in page.upright if _at_edge(run, page)})
-    enough = max(3, round(0.3 * len(sheets)))
-    seen: set[tuple[str, int]] = set()
+    repeated = _repeated(sheets)
+    seen: set[_Key] = set()
     for page in sheets:
         kept: list[Run] = []
         first: list[Run] = []
         for run in page.upright:
-            key = _running_key(run)
-            if not _at_edge(run, page) or (
-                places[key] < enough and not (_PAGE_NUMBER.match(run.text) and len(sheets) > 1)
-            ):
+            key = next((key for key in _keys(run, page) if key in repeated), None)
+            is_number = len(sheets) > 1 and _depth(run, page) < _EDGE and bool(_PAGE_NUMBER.match(run.text))
+            if key is None and not is_number:
                 kept.append(run)
-            elif key not in seen and not _PAGE_NUMBER.match(run.text):
+            elif key and key not in seen and not is_number:
                 first.append(run)
                 seen.add(key)
         page.upright = kept
         page.turned += [first] if first else []
 
 
-def _at_edge(run: Run, page: Sheet) -> bool:
-    return run.y1 < _EDGE * page.height or run.y0 > (1 - _EDGE) * page.height
+def _repeated(sheets: Sequence[Sheet]) -> set[_Key]:
+    """What stands at the same place of the edge of many pages: the same words, or words with the page's number."""
+    places: defaultdict[_Key, list[int]] = defaultdict(list)
+    for index, page in enumerate(sheets):
+        for run in page.upright:
+            numbers = [int(number) for number in re.findall(r"\d{1,5}", run.text)]
+            for key in _keys(run, page):
+                offsets = {number - index for number in numbers} if "\0" in key[0] else {0}
+                places[key] += offsets
+    enough = max(3, round(0.3 * len(sheets)))
+    return {key for key, offsets in places.items() if max(Counter(offsets).values(), default=0) >= enough}
 
 
-def _running_key(run: Run) -> tuple[str, int]:
-    return re.sub(r"\d+", "#", run.text), round(run.y0 / 8)
+def _keys(run: Run, page: Sheet) -> list[_Key]:
+    """As what a run at the edge may repeat: itself and, right at the edge, itself with other numbers."""
+    depth = _depth(run, page)
+    place = round(run.y0 / 8)
+    keys = [(run.text, place)] if depth < _EDGE else []
+    return (
+        [*keys, (re.sub(r"\d+", "\0", run.text), place)]
+        if depth < _NUMBERED_EDGE and re.search(r"\d", run.text)
+        else keys
+    )
+
+
+def _depth(run: Run, page: Sheet) -> float:
+    """How far from the upper or lower edge a run reaches, as a part of the page's height."""
+    return min(run.y1, page.height - run.y0) / page.height
 
 
 def _style(lines: list[TextLine]) -> Style:
@@ -149,6 +171,8 @@ def _breaks(group: list[TextLine], line: TextLine, style: Style, leading: float)
         return True
     if _BULLET.match(line.text) and not _is_continued_number(group, line):
         return True
+    if above.text.endswith(_HYPHENS):
+        return False
     is_item = bool(_BULLET.match(group[0].text))
     width = line.right - line.left
     if not is_item and line.x0 > above.x0 + 0.8 * line.size and above.text.endswith(_ENDS):
@@ -196,7 +220,6 @@ def _text(group: list[TextLine], style: Style) -> tuple[str, tuple[Line, ...]]:
             text += between
         spans.append(Line(len(text), len(text) + len(piece), line.rect))
         text += piece
-    text = text.replace("\u0002", "-")
     return text, tuple(spans)
 
 
@@ -250,7 +273,7 @@ def _cell(runs: list[Run], style: Style) -> str:
             text, between = joint(text, piece, style.hyphenated)
             text += between
         text += piece
-    return text.replace("\u0002", "-")
+    return text
 
 
 def _header(rows: list[TextLine], cells: list[list[str]]) -> list[str]:

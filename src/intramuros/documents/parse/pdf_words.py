@@ -16,7 +16,8 @@ import pypdfium2.raw as pdfium
 from intramuros.documents.document import Rect
 from intramuros.documents.parse.joining import clean
 
-_WORD = re.compile(r"[^\s\u00a0\u2007\u202f]+")
+_LINE_HYPHEN = "\ufffe"  # for any hyphen at the end of a line; PDFium drops the line's end behind it
+_WORD = re.compile(rf"[^\s\u00a0\u2007\u202f{_LINE_HYPHEN}]+{_LINE_HYPHEN}?")
 _UNMAPPED = re.compile(r"[\ue000-\uf8ff\ufffd]")
 _BULLETS = str.maketrans({"\uf0b7": "•", "\uf0a7": "•", "\uf0d8": "•", "\uf02d": "-", "\uf0fc": "•"})
 _FORCE_BOLD = 1 << 18  # ISO 32000-1, table 123
@@ -138,20 +139,16 @@ def _words(text_page: pdfium.FPDF_TEXTPAGE, place: _Place, width: float, height:
     measure = _Measure(text_page, place)
     words = []
     for match in _WORD.finditer(text):
-        shown_text = (
-            clean(_UNMAPPED.sub("", match[0].translate(_BULLETS))) if not match[0].isascii() else _plain(match[0])
-        )
+        shown_text = match[0]
+        if not (shown_text.isascii() and shown_text.isprintable()):
+            broken = shown_text.replace(_LINE_HYPHEN, "-").translate(_BULLETS)
+            shown_text = clean(_UNMAPPED.sub("", broken))
         if not shown_text:
             continue
         word = measure.word(shown_text, match.start(), match.end() - 1)
         if word and word.rect[0] < width and word.rect[1] < height and word.rect[2] > 0 and word.rect[3] > 0:
             words.append(word)
     return tuple(words)
-
-
-def _plain(text: str) -> str:
-    """ASCII without control characters, but with the mark of a hyphen that breaks a word at its end."""
-    return text if text.isprintable() else clean(text[:-1]) + text[-1:].replace("\ufffe", "\u0002")
 
 
 class _Measure:
@@ -172,9 +169,8 @@ class _Measure:
         if not boxes:
             return None
         size = self._size(start)
-        turned = (
-            round(-math.degrees(pdfium.FPDFText_GetCharAngle(self._text_page, start)) / 90) + self._page_turns
-        ) % 4
+        angle = math.degrees(pdfium.FPDFText_GetCharAngle(self._text_page, start))
+        turned = (round(angle / 90) + self._page_turns) % 4
         left, bottom = min(box[0] for box in boxes), min(box[1] for box in boxes)
         right, top = max(box[2] for box in boxes), max(box[3] for box in boxes)
         rect = _plausible(self._place.rect(left, bottom, right, top), size, turned)

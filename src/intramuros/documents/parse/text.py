@@ -20,6 +20,7 @@ _NAMED = re.compile(
     r"allegato|chapter|appendix|part)\s+(?:\d+|[ivx]+|[a-z]|premier)\b",
     re.IGNORECASE,
 )
+_FIELD = re.compile(r"^\s*[^\s:][^:.]{1,28}:\s+\S")
 _UNDERLINE = re.compile(r"^\s*(=|-|~|\*|_)\1{2,}\s*$")
 _MAX_HEADING = 80  # characters
 
@@ -58,7 +59,7 @@ def decode(content: bytes) -> tuple[str, tuple[str, ...]]:
 
 def blocks(text: str) -> Iterator[Block]:
     """The blocks of a text whose lines end in newlines."""
-    lines = [clean(line).rstrip() for line in text.split("\n")]
+    lines = [clean(line.rstrip()) for line in text.split("\n")]
     width = _wrap_width(lines)
     group: list[str] = []
     index, after_blank = 0, True
@@ -96,7 +97,9 @@ def _paragraphs(group: list[str], width: int) -> Iterator[Block]:
     text, kind, last = "", "paragraph", 0
     for line in group:
         bullet = _BULLET.match(line)
-        if text and not bullet and width and last >= width * 0.6:
+        is_next_field = bool(_FIELD.match(text) and _FIELD.match(line))
+        hangs = kind == "item" and line.startswith(("  ", "\t"))
+        if text and not bullet and not is_next_field and (hangs or (width and last >= width * 0.6)):
             left, between = joint(text, line.strip())
             text = left + between + " ".join(line.split())
         else:
