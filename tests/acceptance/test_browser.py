@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.keys import Keys
+
 from tests.acceptance.browser import DESKTOP, PHONE, Browser, chromium
 from tests.acceptance.conftest import Installation
 
@@ -152,10 +153,9 @@ def test_hostile_text_stays_on_the_page_and_is_only_text(firm: Firm) -> None:
     browser = firm.browser
     said = ask(browser, "Quel est le code du portail ?")
     assert "4711" in said
-    assert "<script>document.title='hacked'</script>" in said or "<script>" not in browser.driver.page_source
     browser.one(".turn .card a").click()
     browser.one("#passage")
-    assert "evil.test" in browser.text(".text")
+    assert "document.title='hacked'" in browser.text(".text")
     assert browser.driver.title.startswith("<img src=x")
     assert not browser.all("main img, main form[action*=evil], main a[href*=evil]")
 
@@ -175,10 +175,12 @@ def test_pages_fit_a_phone_and_every_control_has_a_name(firm: Firm, path: str) -
     try:
         browser.open(firm.address + (path if path.startswith("/") else addresses(firm)[path]))
         assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= PHONE[0]
+        browser.driver.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
         controls = browser.all(
             "a, button, input:not([type=hidden]), textarea, select, summary, [role=img], [role=region]"
         )
-        unnamed = [control.get_attribute("outerHTML") for control in controls if not control.accessible_name]
+        shown = [control for control in controls if control.is_displayed()]
+        unnamed = [control.get_attribute("outerHTML") for control in shown if not control.accessible_name]
         assert unnamed == []
         assert len(browser.all("h1")) == 1 and len(browser.all("main")) == 1
         assert not browser.all("img:not([alt])")

@@ -74,7 +74,7 @@ def show(visit: Visit) -> Response:
         smaller=ZOOMS[here - 1] if here > 0 else None,
         larger=ZOOMS[here + 1] if here + 1 < len(ZOOMS) else None,
         page_link=lambda other: link(other, zoom=zoom if zoom != 100 else None),
-        zoom_link=lambda other: visit.request.url.include_query_params(zoom=other).query,
+        zoom_link=lambda other: f"?{visit.request.url.include_query_params(zoom=other).query}",
     )
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from tests.asgi import Answer, Client
-from tests.installed import Installed, installation
 
 from intramuros.accounts.projects import Project
 from intramuros.accounts.sessions import csrf
+from tests.asgi import Answer, Client
+from tests.installed import Installed, installation
 
 
 @pytest.fixture

@@ -10,16 +10,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from tests.asgi import Answer
-from tests.installed import Installed
-from tests.integration.web.conftest import Browser, People, text_of
-from tests.scripted import ScriptedEngine, ScriptedPool
-from tests.unit.web.test_markdown import HOSTILE
 
 from intramuros.accounts.projects import Project
 from intramuros.accounts.sessions import csrf
 from intramuros.errors import EngineDied
 from intramuros.tasks.answer import AnswerTask
+from tests.asgi import Answer
+from tests.installed import Installed
+from tests.integration.web.conftest import Browser, People, text_of
+from tests.scripted import ScriptedEngine, ScriptedPool
+from tests.unit.web.test_markdown import HOSTILE
 
 LEASE = """# Bail de l'atelier
 

@@ -8,12 +8,12 @@ import re
 from typing import Any
 
 import pytest
+
+from intramuros.accounts.projects import Project
 from tests.asgi import Answer
 from tests.installed import Installed
 from tests.integration.web.conftest import Browser, People, text_of
 from tests.integration.web.files import docx, pdf
-
-from intramuros.accounts.projects import Project
 
 NOTE = "# Bail\n\nLe préavis est de trois mois.\n\nLe loyer est payé le 5 du mois.\n".encode()
 HOSTILE = "<script>alert(1)</script> ![x](http://evil.test/i.png) <img src='http://evil.test/j.png'>"
@@ -158,6 +158,9 @@ async def test_the_page_of_a_pdf_shows_its_image_with_the_passage_highlighted(pe
     assert (await people.charlie.get(image)).status == 404
     assert (await people.alice.get(f"{where}/pages/9.png")).status == 404
     assert "page=2" in page and 'rel="prev"' not in page
+    larger = re.findall(r'id="larger" href="([^"]+)"', page)[0].replace("&amp;", "&")
+    zoomed = (await people.alice.get(where + larger)).body.decode()
+    assert 'class="sheet zoom-150"' in zoomed and 'class="passage"' in zoomed
 
 
 async def test_a_passage_that_was_not_located_is_not_highlighted(people: People, project: Project) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
+from intramuros.web.entrance import own_address
 from tests.asgi import Client
 from tests.installed import PASSWORD, Installed
 from tests.integration.web.conftest import Browser, People, text_of
-
-from intramuros.web.entrance import own_address
 
 SIGN_IN = {"email": "alice@firm.example", "password": PASSWORD}
 

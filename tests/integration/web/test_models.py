@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.installed import Installed
-from tests.integration.web.conftest import People, text_of
-from tests.integration.web.test_ask import events
-from tests.unit.models.builder import Gguf
 
 from intramuros.errors import DownloadFailed
 from intramuros.models.installed import InstalledModel
 from intramuros.models.progress import Progress
+from tests.installed import Installed
+from tests.integration.web.conftest import People, text_of
+from tests.integration.web.test_ask import events
+from tests.unit.models.builder import Gguf
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from tests.installed import Installed
-from tests.integration.web.conftest import People, text_of
 
 from intramuros.accounts.projects import Project
 from intramuros.accounts.sessions import csrf
 from intramuros.documents import samples
 from intramuros.server.access import RULES, Access
+from tests.installed import Installed
+from tests.integration.web.conftest import People, text_of
 
 PAGES = ["/", "/models", "/keys", "/privacy"]
 
