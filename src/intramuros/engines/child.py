@@ -1,0 +1,204 @@
+"""Starts and ends the worker process of one model, and reads from its log why a load failed.
+
+Called by `engines.local`, by autotuning and by the detection of GPUs. Knows processes, not requests. The log stays in
+memory: it is read for causes and never written anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import json
+import os
+import re
+import signal
+import sys
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import intramuros
+from intramuros.errors import EngineLoadFailed
+from intramuros.models.machine import Gpu
+
+WORKER = Path(__file__).with_name("worker") / "__main__.py"
+LINE_BYTES = 1 << 20
+KEPT_LINES = 400
+DEVICES_TIMEOUT_S = 30
+GPU_KINDS = frozenset({1, 2})  # ggml: discrete and integrated GPUs
+PREFIX = re.compile(r"^[\d.]+ [DIWE] \s*\S+\s+[^:]{1,16}: (?:\S+: )?")
+NOISE = ("exiting due to", "failed to load model", "failed to init", "unable to load model", "error loading model")
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
+
+
+class Child:
+    """One running worker. `ended` is set when the process is gone; `last_words` then say why, if it said."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self.ended = asyncio.Event()
+        self.is_confined = False
+        self.serves = False
+        self._tasks = (asyncio.create_task(self._read_log()), asyncio.create_task(self._wait()))
+
+    @classmethod
+    async def start(cls, parameters: Mapping[str, Any], *, socket: Path, timeout_s: float) -> Child:
+        """Starts a worker and waits until its model is loaded.
+
+        Raises: EngineLoadFailed with the cause from the engine's log, or after `timeout_s`.
+        """
+        child = cls(await _spawn())
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await child.ask({"task": "serve", "parameters": dict(parameters), "socket": str(socket)})
+        except TimeoutError as error:
+            await child.stop()
+            raise EngineLoadFailed(
+                f"The model was not loaded after {timeout_s:g} seconds.",
+                hint="Raise INTRAMUROS_ENGINE_LOAD_TIMEOUT_S, or choose a smaller model.",
+            ) from error
+        except BaseException:
+            await child.stop()
+            raise
+        if "ready" not in answer:
+            await child.stop()
+            raise EngineLoadFailed(child.cause(answer.get("failed", "")))
+        child.is_confined = bool(answer.get("confined"))
+        child.serves = True
+        child.lines.clear()
+        return child
+
+    async def ask(self, configuration: dict[str, Any]) -> dict[str, Any]:
+        """Sends the configuration and returns the first answer; an empty one if the process ended instead."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        configuration["path"] = _module_folders()
+        with contextlib.suppress(ConnectionError):
+            self.process.stdin.write(json.dumps(configuration).encode() + b"\n")
+            await self.process.stdin.drain()
+        answer = await self.process.stdout.readline()
+        return dict(json.loads(answer)) if answer.endswith(b"\n") else {}
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self.process.pid
+
+    async def stop(self) -> None:
+        """Ends the process; a worker has nothing to save, so at once."""
+        self.kill()
+        await self.ended.wait()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def kill(self) -> None:
+        """Ends the process without waiting, even one that hangs."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+
+    def cause(self, said: str) -> str:
+        """Why a load failed, in the engine's own words where it has some."""
+        code = self.process.returncode
+        found = cause_in(self.lines)
+        if found:
+            return f"The engine could not load the model: {found}."
+        if code is not None and code < 0:
+            reason = "out of memory?" if -code == signal.SIGKILL else signal.Signals(-code).name
+            return f"The engine was ended while it loaded the model ({reason})."
+        return f"The engine could not load the model{': ' + said if said else ''}."
+
+    async def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        while True:
+            try:
+                line = await self.process.stderr.readline()
+            except ValueError:  # a line longer than the limit
+                continue
+            if not line:
+                return
+            text = line.decode("utf-8", "replace").strip()
+            if not self.serves or _is_abort(text):  # once it serves, its log could speak of requests
+                self.lines.append(text)
+
+    async def _wait(self) -> None:
+        await self.process.wait()
+        self.ended.set()
+
+
+def cause_in(lines: deque[str] | list[str]) -> str:
+    """The line of an engine's log that says most about a failure, without its prefix; empty if none does."""
+    errors = [line for line in lines if re.match(r"^[\d.]+ E ", line) or _is_abort(line)]
+    plain = [_without_prefix(line) for line in errors]
+    telling = [line for line in plain if line and not any(line.lower().startswith(noise) for noise in NOISE)]
+    chosen = telling or [_inner(line) for line in plain if _inner(line)]
+    return chosen[0].rstrip(". ")[:300] if chosen else ""
+
+
+def _is_abort(line: str) -> bool:
+    return "GGML_ASSERT" in line or "terminate called" in line or "what():" in line
+
+
+def _without_prefix(line: str) -> str:
+    text = PREFIX.sub("", line)
+    return _inner(text) or text
+
+
+def _inner(text: str) -> str:
+    """What `error loading model: …` is about; the file's path is left out."""
+    _, found, rest = text.partition("error loading model: ")
+    rest = rest if found else ""
+    return re.sub(r"(?:'|\")?/\S+(?:'|\")?", "the file", rest).strip()
+
+
+async def gpus() -> tuple[Gpu, ...]:
+    """The graphics processors the installed engine can use; none where the system has no device for one."""
+    if sys.platform == "linux" and not _has_gpu_device():
+        return ()
+    child = Child(await _spawn())
+    try:
+        async with asyncio.timeout(DEVICES_TIMEOUT_S):
+            answer = await child.ask({"task": "devices"})
+    except TimeoutError:
+        answer = {}
+    finally:
+        await child.stop()
+    return gpus_among(answer.get("devices", []))
+
+
+def gpus_among(devices: list[dict[str, Any]]) -> tuple[Gpu, ...]:
+    """Those of the engine's devices that are graphics processors."""
+    return tuple(
+        Gpu(name=device["name"], memory_bytes=device["memory_bytes"], free_bytes=device["free_bytes"])
+        for device in devices
+        if device["kind"] in GPU_KINDS
+    )
+
+
+def _has_gpu_device(dev: Path = Path("/dev")) -> bool:
+    return any(dev.glob("nvidia[0-9]*")) or (dev / "kfd").exists() or any(dev.glob("dri/render*"))
+
+
+async def _spawn() -> asyncio.subprocess.Process:
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-I", "-S", str(WORKER)),
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        limit=LINE_BYTES,
+        env=environment,
+        cwd="/",
+        start_new_session=True,
+    )
+
+
+def _module_folders() -> list[str]:
+    """Where the worker finds what it imports: this package and xllamacpp."""
+    spec = importlib.util.find_spec("xllamacpp")
+    if spec is None or spec.origin is None:
+        raise EngineLoadFailed("The engine is not installed: xllamacpp is missing.", hint="Install intramuros again.")
+    ours = Path(intramuros.__file__).parent.parent
+    return list(dict.fromkeys([str(ours), str(Path(spec.origin).parent.parent)]))

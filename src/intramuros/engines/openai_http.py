@@ -1,0 +1,236 @@
+"""Speaks to a model server over HTTP in llama.cpp's dialect of OpenAI's API, and turns its failures into ours.
+
+Called by `engines.local` and by autotuning. It knows a client session and nothing of processes or time: a broken
+connection is EngineDied, and whoever finds that an engine hangs breaks its connections. Prompts and answers pass
+through and are never logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
+
+import orjson
+
+from intramuros.engines.engine import ChatRequest, Reply, Usage
+from intramuros.errors import BadRequest, ContextOverflow, EngineDied, EngineError, IntramurosError
+from intramuros.privacy.egress import as_connection_errors
+
+BASE = "http://engine"
+HEADERS = {"Content-Type": "application/json", "Connection": "close"}
+DONE = b"[DONE]"
+OURS = frozenset(
+    {"stream", "stream_options", "id_slot", "slot_id", "cache_prompt", "n_cache_reuse", "lora", "return_progress"}
+)
+"""Switches of the engine that a request may not set: they belong to whoever runs it."""
+NEVER_SENT = frozenset({errno.ECONNREFUSED, errno.ENOENT})
+MOST_REQUESTS = 128
+"""Requests the engine is given at once; more wait here. Fewer than the server's threads, so that a probe finds one."""
+
+
+class Content(Protocol):
+    """The body of an answer on its way in."""
+
+    async def readany(self) -> bytes:
+        """What has arrived; empty at the end."""
+        ...
+
+
+class Response(Protocol):
+    """An answer that has begun."""
+
+    status: int
+
+    @property
+    def content(self) -> Content:
+        """Its body."""
+        ...
+
+    async def read(self) -> bytes:
+        """Its whole body."""
+        ...
+
+    def close(self) -> None:
+        """Closes the connection."""
+        ...
+
+
+class Session(Protocol):
+    """What is needed of the client session that `privacy.egress` makes."""
+
+    def post(self, url: str, *, data: bytes, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Any]:
+        """Sends a request with a body."""
+        ...
+
+    def get(self, url: str, *, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Any]:
+        """Sends a request without one."""
+        ...
+
+    async def close(self) -> None:
+        """Breaks all its connections."""
+        ...
+
+
+class OpenAIHttp:
+    """One model server, which calls its model `model`."""
+
+    def __init__(self, session: Session, *, model: str) -> None:
+        self.session, self.model = session, model
+        self._places = asyncio.Semaphore(MOST_REQUESTS)
+
+    async def generate(self, request: ChatRequest) -> Reply:
+        """Completes a chat. Raises: as the engine contract."""
+        raw = await self.post("/v1/chat/completions", self._chat(request))
+        choice = (raw.get("choices") or [{}])[0]
+        text = (choice.get("message") or {}).get("content") or ""
+        return Reply(text, choice.get("finish_reason") or "", usage_in(raw), raw)
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[bytes]:
+        """Completes a chat chunk by chunk; closing it closes the connection, which ends the generation."""
+        body = self._chat(request) | {"stream": True, "stream_options": {"include_usage": True}}
+        async with self._answer("/v1/chat/completions", body) as response:
+            read, rest = response.content.readany, b""
+            while block := await read():
+                *events, rest = (rest + block).split(b"\n\n")
+                for event in events:
+                    data = _data(event)
+                    if data == DONE:
+                        return
+                    if data:
+                        yield data
+            raise EngineDied()
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector for each text."""
+        if not texts:
+            return []
+        raw = await self.post("/v1/embeddings", {"input": list(texts), "encoding_format": "float"})
+        return [entry["embedding"] for entry in sorted(raw["data"], key=lambda entry: int(entry["index"]))]
+
+    async def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
+        """One score for each text."""
+        if not texts:
+            return []
+        raw = await self.post("/v1/rerank", {"query": query, "documents": list(texts)})
+        scores = [0.0] * len(texts)
+        for entry in raw["results"]:
+            scores[entry["index"]] = entry["relevance_score"]
+        return scores
+
+    async def tokenise(self, text: str) -> list[int]:
+        """The text's tokens, without special ones."""
+        return list((await self.post("/tokenize", {"content": text, "add_special": False}))["tokens"])
+
+    async def slots(self) -> list[dict[str, Any]]:
+        """Its slots: `n_ctx`, `is_processing`. The loop that computes answers, so an answer shows that it goes round.
+
+        Raises: EngineDied.
+        """
+        try:
+            with as_connection_errors():
+                async with self.session.get(f"{BASE}/slots", headers={"Connection": "close"}) as response:
+                    return list(orjson.loads(await response.read()))
+        except (OSError, RuntimeError, orjson.JSONDecodeError) as error:
+            raise died(error) from error
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """One request and its whole answer."""
+        async with self._answer(path, body) as response:
+            return dict(orjson.loads(await response.read()))
+
+    async def close(self) -> None:
+        """Breaks all connections; what waits for an answer raises EngineDied."""
+        await self.session.close()
+
+    def _chat(self, request: ChatRequest) -> dict[str, Any]:
+        return {name: value for name, value in request.items() if name not in OURS} | {"model": self.model}
+
+    @asynccontextmanager
+    async def _answer(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[Response]:
+        """Sends a request; inside, its answer has begun and is a success. Leaving closes the connection."""
+        async with self._places:
+            try:
+                with as_connection_errors():
+                    async with self.session.post(BASE + path, data=orjson.dumps(body), headers=HEADERS) as response:
+                        try:
+                            if response.status != 200:
+                                raise error_from(response.status, await response.read())
+                            yield response
+                        finally:
+                            response.close()
+            except (OSError, orjson.JSONDecodeError) as error:
+                raise died(error) from error
+            except RuntimeError as error:  # the session was closed under us
+                raise EngineDied() from error
+
+
+def died(error: BaseException) -> EngineDied:
+    """The error for a broken connection; `sent` is False when the request never reached the engine."""
+    cause = error.__cause__
+    return EngineDied(sent=not (isinstance(cause, OSError) and cause.errno in NEVER_SENT))
+
+
+def usage_in(raw: Mapping[str, Any]) -> Usage:
+    """The tokens of a reply or of a stream's last chunk."""
+    usage = raw.get("usage") or {}
+    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
+    return Usage(usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0), cached)
+
+
+def error_from(status: int, body: bytes) -> IntramurosError:
+    """The engine's error as ours. What the engine says of a request may quote it, so only known messages are kept."""
+    try:
+        error = orjson.loads(body)["error"]
+        kind, said = str(error.get("type", "")), str(error.get("message", ""))
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return EngineError(f"The engine answered with status {status}.")
+    if kind == "exceed_context_size_error":
+        prompt, context = int(error.get("n_prompt_tokens", 0)), int(error.get("n_ctx", 0))
+        return ContextOverflow(
+            f"The prompt has {prompt} tokens; this model reads {context}.", prompt_tokens=prompt, context_tokens=context
+        )
+    if "too large to process" in said or "input is too large" in said or "larger than the max context" in said:
+        return ContextOverflow("The text has more tokens than this model reads.")
+    if status in (400, 404, 405, 415, 422) or "JSON schema" in said or "grammar" in said:
+        return BadRequest(_refusal(said))
+    if kind == "not_supported_error":
+        return BadRequest("This model can't do that: it writes, or it makes vectors, or it ranks.")
+    return EngineError(f"The engine answered with status {status}.")
+
+
+def _refusal(said: str) -> str:
+    """Why the engine refuses a request, in plain words that quote nothing of it."""
+    low = said.lower()
+    if "schema" in low or "grammar" in low:
+        return "The JSON schema or grammar of the response format is invalid, or uses what the engine does not know."
+    if "image" in low or "audio" in low or "multimodal" in low or "media" in low:
+        return "This model reads text only."
+    if "tool" in low:
+        return "The tools or the tool choice are invalid, or this model does not take them."
+    if "template" in low or "role" in low:
+        return "The model's chat template does not accept these messages; check their roles and their order."
+    return "The engine does not accept this request; check the types and the ranges of its fields."
+
+
+def _data(event: bytes) -> bytes:
+    """The data of one server-sent event; nothing for comments. Raises: the error the event carries."""
+    if event.startswith(b"data: "):
+        data = event[6:]
+        if data.startswith(b'{"error"'):
+            raise error_from(_status_in(data), data)
+        return data
+    if event.startswith(b"error: "):
+        data = event[7:]
+        wrapped = b'{"error":' + data + b"}"
+        raise error_from(_status_in(wrapped), wrapped)
+    return b""
+
+
+def _status_in(data: bytes) -> int:
+    try:
+        return int(orjson.loads(data)["error"].get("code", 500))
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
+        return 500

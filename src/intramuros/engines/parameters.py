@@ -1,0 +1,80 @@
+"""Engine options in the words of llama.cpp's server: the names and numbers the worker sets.
+
+Called by `engines.local` and by autotuning. Everything that makes the server safe is here: no web page, no cross-origin
+answers, nothing fetched, a bounded prompt cache, the model called by its name instead of its path.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from intramuros.engines.options import EngineOptions
+
+# The numbers of ggml.h, llama.h and common.h.
+CACHE_TYPES = {"f16": 1, "q4_0": 2, "q8_0": 8, "bf16": 30}
+FLASH_ATTENTION = {None: -1, False: 0, True: 1}
+POOLING_RANK = 4
+LEAST_BATCH = 128
+"""Tokens read between two looks at the queue: few, so that the answers of others go on while a long prompt is read, and
+an engine that hangs is told from one that reads."""
+SPECULATION: dict[str, dict[str, Any]] = {
+    "none": {},
+    "ngram-map-k": {
+        "speculative.types": [7],
+        "speculative.ngram_map_k.size_n": 8,
+        "speculative.ngram_map_k.size_m": 16,
+        "speculative.ngram_map_k.min_hits": 1,
+    },
+    "ngram-mod": {
+        "speculative.types": [9],
+        "speculative.ngram_mod.n_match": 8,
+        "speculative.ngram_mod.n_min": 8,
+        "speculative.ngram_mod.n_max": 16,
+    },
+}
+MOST_REQUESTS = 160
+"""Connections served at once; each holds a thread of the server while it waits."""
+
+
+def parameters(options: EngineOptions, *, model: Path, name: str, socket: Path) -> dict[str, Any]:
+    """What the worker sets, by llama.cpp's names."""
+    found = _always(model, name, socket) | {
+        "n_ctx": options.context_tokens * options.slots,
+        "n_parallel": options.slots,
+        "n_ubatch": options.batch_tokens,
+        "n_batch": max(LEAST_BATCH, options.batch_tokens),
+        "cpuparams.n_threads": options.threads,
+        "cpuparams_batch.n_threads": options.threads_batch,
+        "flash_attn_type": FLASH_ATTENTION[options.flash_attention],
+        "cache_type_k": CACHE_TYPES[options.cache_type_k],
+        "cache_type_v": CACHE_TYPES[options.cache_type_v],
+        "n_gpu_layers": options.gpu_layers,
+        "cache_ram_mib": options.prompt_cache_mib,
+    }
+    if options.kind == "chat":
+        return found | SPECULATION[options.speculation]
+    found |= {"embedding": True}
+    return found | ({"pooling_type": POOLING_RANK} if options.kind == "rerank" else {})
+
+
+def _always(model: Path, name: str, socket: Path) -> dict[str, Any]:
+    return {
+        "model.path": str(model),
+        "model_alias": [name],
+        "hostnames": [str(socket)],
+        "ui": False,
+        "cors_origins": "",
+        "cors_credentials": False,
+        "endpoint_slots": True,
+        "endpoint_props": False,
+        "endpoint_metrics": False,
+        "offline": True,
+        "kv_unified": False,
+        "cont_batching": True,
+        "cache_prompt": True,
+        "ctx_shift": False,
+        "fit_params": False,
+        "warmup": False,
+        "n_threads_http": MOST_REQUESTS,
+    }

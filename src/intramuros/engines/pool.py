@@ -1,0 +1,188 @@
+"""The engines of this process, one for each model in use: loaded when first needed, unloaded when idle.
+
+Called by the tasks. It chooses each engine's options, has them measured at a model's first load, and remembers them. It
+knows models and memory, no requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any, Protocol
+
+from intramuros.engines import child
+from intramuros.engines.engine import Engine, Health
+from intramuros.engines.local import LocalEngine
+from intramuros.engines.options import EngineOptions, choose
+from intramuros.errors import EngineDied, IntramurosError, ModelTooLarge
+from intramuros.models.installed import InstalledModel
+from intramuros.models.machine import Machine
+from intramuros.privacy.egress import Egress
+from intramuros.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LONGEST_LOOK_S = 30.0
+
+
+class Models(Protocol):
+    """The installed models."""
+
+    def get(self, name: str) -> InstalledModel:
+        """The model of this name. Raises: ModelNotFound."""
+        ...
+
+
+class Remember(Protocol):
+    """Where measurements are kept from one run to the next."""
+
+    def load(self, key: str) -> Any:
+        """What was saved, or None."""
+        ...
+
+    def save(self, key: str, value: Any) -> None:
+        """Keeps a JSON value."""
+        ...
+
+
+@dataclass(eq=False)
+class Seat:
+    """One model's place in the pool: its engine or the load that will bring it, and who uses it."""
+
+    model: InstalledModel
+    loading: asyncio.Task[LocalEngine]
+    detail: str = ""
+    users: int = 0
+    last_used: float = field(default_factory=time.monotonic)
+
+    @property
+    def engine(self) -> LocalEngine | None:
+        """The engine, once loaded."""
+        done = self.loading.done() and not self.loading.cancelled() and self.loading.exception() is None
+        return self.loading.result() if done else None
+
+    @property
+    def state(self) -> Health:
+        """How it is now."""
+        if (engine := self.engine) is not None:
+            return engine.state
+        if not self.loading.done():
+            return Health("loading", self.detail)
+        error = None if self.loading.cancelled() else self.loading.exception()
+        return Health("failed", error.message if isinstance(error, IntramurosError) else "")
+
+
+class EnginePool:
+    """One engine for each model in use."""
+
+    def __init__(self, models: Models, settings: Settings, *, egress: Egress, remember: Remember | None = None) -> None:
+        self.models, self.settings, self.egress, self.remember = models, settings, egress, remember
+        self.folder = settings.run_folder / "engines"
+        self._seats: dict[str, Seat] = {}
+        self._janitor: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def engine(self, name: str) -> AsyncIterator[Engine]:
+        """The engine that runs this model, loaded if need be; it is not unloaded while it is in use.
+
+        Raises: ModelNotFound, ModelTooLarge, EngineLoadFailed.
+        """
+        seat = self._seat(self.models.get(name))
+        seat.users += 1
+        try:
+            engine = await asyncio.shield(seat.loading)  # another request may wait for the same load
+            yield engine
+        except asyncio.CancelledError:
+            if seat.loading.cancelled():
+                raise EngineDied("The engine was stopped while it loaded.") from None
+            raise
+        finally:
+            seat.users -= 1
+            seat.last_used = time.monotonic()
+
+    def states(self) -> dict[str, Health]:
+        """How each engine is, by model."""
+        return {name: seat.state for name, seat in self._seats.items()}
+
+    async def stop(self) -> None:
+        """Ends all engines."""
+        if self._janitor is not None:
+            self._janitor.cancel()
+            await asyncio.gather(self._janitor, return_exceptions=True)
+            self._janitor = None
+        seats, self._seats = list(self._seats.values()), {}
+        await asyncio.gather(*(_close(seat) for seat in seats))
+
+    def _seat(self, model: InstalledModel) -> Seat:
+        seat = self._seats.get(model.name)
+        if seat is None or seat.state.state == "failed" or seat.model.sha256 != model.sha256:
+            if seat is not None:
+                self._later(_close(seat))
+            seat = Seat(model, asyncio.create_task(self._load(model), name=f"load {model.name}"))
+            seat.loading.add_done_callback(_seen)
+            self._seats[model.name] = seat
+        if self._janitor is None and self.settings.engine_idle_s:
+            self._janitor = asyncio.create_task(self._unload_idle(), name="unload idle engines")
+        return seat
+
+    async def _load(self, model: InstalledModel) -> LocalEngine:
+        options = await self._options(model)
+        return await LocalEngine.start(model, options, self.folder, self.settings, egress=self.egress)
+
+    async def _options(self, model: InstalledModel) -> EngineOptions:
+        machine = Machine.detect(gpus=await child.gpus())
+        try:
+            return choose(model.header, machine, self.settings)
+        except ModelTooLarge:
+            if not await self._unload(least_idle_s=0, others_than=model.name):
+                raise
+        return choose(model.header, Machine.detect(gpus=machine.gpus), self.settings)
+
+    async def _unload_idle(self) -> None:
+        idle_s = self.settings.engine_idle_s
+        while True:
+            await asyncio.sleep(min(idle_s / 4, LONGEST_LOOK_S))
+            await self._unload(least_idle_s=idle_s)
+
+    async def _unload(self, *, least_idle_s: float, others_than: str = "") -> int:
+        """Ends engines that nobody has used for so long; how many."""
+        ended = 0
+        for name, seat in list(self._seats.items()):
+            engine = seat.engine
+            is_rested = seat.users == 0 and time.monotonic() - seat.last_used >= least_idle_s
+            if name == others_than or engine is None or not is_rested or not await engine.is_idle() or seat.users:
+                continue
+            if self._seats.get(name) is seat:
+                del self._seats[name]
+            await engine.close()
+            log.info("engine of %s unloaded: idle", name)
+            ended += 1
+        return ended
+
+    def _later(self, closing: Any) -> None:
+        task = asyncio.ensure_future(closing)
+        task.add_done_callback(_seen)
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """A failed load is raised to whoever waits for it; nobody may."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def _close(seat: Seat) -> None:
+    seat.loading.cancel()
+    with contextlib.suppress(asyncio.CancelledError, IntramurosError):
+        engine = await seat.loading
+        await engine.close()
+
+
+def engine_build() -> str:
+    """The build of the engine, for what is remembered of it."""
+    return version("xllamacpp")
