@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.installed import Installed
 
 from intramuros.server import listen
 from intramuros.server.place import bound, place_for
+from tests.installed import Installed
 
 CHAT: dict[str, Any] = {"model": "default", "messages": [{"role": "user", "content": "Bonjour"}]}
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.asgi import Answer, soon
-from tests.installed import Installed
 
 from intramuros.errors import EngineDied
 from intramuros.storage.database import Database
+from tests.asgi import Answer, soon
+from tests.installed import Installed
 
 SECRET = "clause-de-non-concurrence-Marchand"
 CHAT: dict[str, Any] = {"model": "default", "messages": [{"role": "user", "content": SECRET}]}

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from starlette.routing import Route
-from tests.asgi import Client
-from tests.installed import Installed
 
 from intramuros.server.access import RULES, Access, AccessTable, Rule
 from intramuros.server.asgi import Doors
+from tests.asgi import Client
+from tests.installed import Installed
 
 SAMPLES = {"page": "1", "token": "x" * 32}
 
