@@ -13,6 +13,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping
@@ -181,7 +182,7 @@ def _has_gpu_device(dev: Path = Path("/dev")) -> bool:
 
 async def _spawn() -> asyncio.subprocess.Process:
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    pipe = asyncio.subprocess.PIPE
+    pipe = subprocess.PIPE
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *("-I", "-S", str(WORKER)),
