@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -141,6 +142,18 @@ def test_what_is_offered_fits_speaks_french_and_may_be_sold(catalogue: Catalogue
                 assert model.answer_estimate_s(here) <= 60
                 assert "fr" in model.languages
                 assert model.licence.commercial
+
+
+def test_what_does_not_speak_the_language_or_may_not_be_sold_is_not_offered(catalogue: Catalogue) -> None:
+    here = machine(cores=16, gib=64)
+    best = catalogue.best_for(here)
+    unsold = replace(best, licence=replace(best.licence, commercial=None))
+    for changed in (replace(best, languages=("en",)), unsold):
+        others = Catalogue(tuple(changed if model is best else model for model in catalogue))
+        assert others.best_for(here).name != best.name
+    english = Catalogue((catalogue.starter, replace(best, languages=("en",))))
+    assert english.best_for(here, language="en").name == best.name
+    assert english.best_for(here) is english.starter
 
 
 def test_a_better_machine_is_offered_a_better_model(catalogue: Catalogue) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import gguf
 import pytest
 from gguf.constants import GGML_QUANT_SIZES, LlamaFileType
-from tests.unit.models.builder import ARRAY, BOOL, STRING, U32, Gguf
 
 from intramuros.errors import ModelFileError
 from intramuros.models import gguf_file
 from intramuros.models.gguf import GgufHeader, read_header
 from intramuros.models.tensor_types import FILE_TYPES, TENSOR_TYPES
+from tests.unit.models.builder import ARRAY, BOOL, STRING, U32, Gguf
 
 Write = Callable[[bytes | Gguf], Path]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.models.builder import Gguf
 
 from intramuros.errors import ModelFileError
 from intramuros.models.gguf import GgufHeader, read_header
 from intramuros.models.memory import predict
+from tests.unit.models.builder import Gguf
 
 WHOLE = Gguf.model(attention__sliding_window=64).bytes()
 HEADER_BYTES = len(WHOLE) - 64 * 64 * 4 - 64 * 100 // 32 * 34

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.models.builder import Gguf
 
 from intramuros.errors import BadRequest, Conflict, ModelFileError, ModelNotFound, StorageFull
 from intramuros.models.catalogue import load
 from intramuros.models.installed import InstalledModels
 from intramuros.models.partial import Origin, Partial
+from tests.unit.models.builder import Gguf
 
 
 class Remembered:

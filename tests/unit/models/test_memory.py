@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.models.builder import Gguf
 
 from intramuros.models.gguf import GgufHeader, read_header
 from intramuros.models.memory import kv_cache_bytes, predict
+from tests.unit.models.builder import Gguf
 
 MIB = 1 << 20
 
