@@ -265,6 +265,7 @@ class InstalledModels:
 
     def _publish(self, partial: Partial, model: InstalledModel) -> None:
         target = model.path.parent
+        self._clear_leftovers(model.name)
         staged = self.incoming / f"{model.name}.{secrets.token_hex(4)}.new"
         staged.mkdir(mode=0o700)
         try:
@@ -282,6 +283,12 @@ class InstalledModels:
         finally:
             shutil.rmtree(staged, ignore_errors=True)
         partial.remove()
+
+    def _clear_leftovers(self, name: str) -> None:
+        """Deletes what a kill left between two renames; the name is locked, so nobody is working there."""
+        for ending in ("new", "gone"):
+            for path in self.incoming.glob(f"{name}.????????.{ending}"):
+                shutil.rmtree(path, ignore_errors=True)
 
     def _discard(self, folder: Path) -> None:
         self.incoming.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -106,9 +106,17 @@ class Egress:
             raise EgressRefused(f"The address {host} may never be reached.", hint=HINT)
 
     def session(
-        self, *, connect_timeout_s: float = 20, read_timeout_s: float = 60, total_timeout_s: float | None = None
+        self,
+        *,
+        connect_timeout_s: float = 20,
+        read_timeout_s: float = 60,
+        total_timeout_s: float | None = None,
+        unpack: bool = True,
     ) -> aiohttp.ClientSession:
-        """A client for the allowed hosts; close it after use. Anything else raises EgressRefused before it is sent."""
+        """A client for the allowed hosts; close it after use. Anything else raises EgressRefused before it is sent.
+
+        `unpack`: whether packed bodies are unpacked; not so for downloads, whose bytes are counted and hashed.
+        """
         timeout = aiohttp.ClientTimeout(
             total=total_timeout_s, sock_connect=connect_timeout_s, connect=connect_timeout_s, sock_read=read_timeout_s
         )
@@ -118,7 +126,7 @@ class Egress:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=timeout,
             trust_env=False,
-            auto_decompress=False,
+            auto_decompress=unpack,
         )
 
     @asynccontextmanager
@@ -138,7 +146,7 @@ class Egress:
         """
         with as_connection_errors():
             async with (
-                self.session(read_timeout_s=silence_s) as session,
+                self.session(read_timeout_s=silence_s, unpack=False) as session,
                 session.request(
                     method, url, headers={"Accept-Encoding": "identity", **(headers or {})}, allow_redirects=redirects
                 ) as response,
@@ -166,7 +174,12 @@ class Egress:
         if response.status in REDIRECTS and (target := response.headers.get(hdrs.LOCATION)):
             try:
                 self._check_redirect(request, request.url.join(URL(target)))
-            except (EgressRefused, ValueError):
+            except ValueError as error:
+                response.close()
+                raise EgressRefused(
+                    f"{request.url.raw_host} redirects to an address that can't be.", hint=HINT
+                ) from error
+            except EgressRefused:
                 response.close()
                 raise
         return response

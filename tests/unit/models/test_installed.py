@@ -203,6 +203,14 @@ async def test_two_who_want_the_same_name_wait_for_each_other(models: InstalledM
         pass
 
 
+def test_what_a_kill_left_is_cleared_by_the_next_install(models: InstalledModels, file: Path) -> None:
+    for name in ("tiny.0123abcd.new", "tiny.0123abcd.gone", "tiny.x.0123abcd.new"):
+        (models.incoming / name).mkdir(parents=True)
+        (models.incoming / name / "model.gguf").write_bytes(b"x")
+    models.add_file(file, "tiny")
+    assert [path.name for path in models.incoming.iterdir() if path.is_dir()] == ["tiny.x.0123abcd.new"]
+
+
 def test_a_full_disk_at_the_last_step_leaves_no_half_model(
     models: InstalledModels, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

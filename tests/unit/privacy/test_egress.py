@@ -107,7 +107,7 @@ async def test_a_redirect_to_an_allowed_host_is_followed(server: Server, second:
 
 
 @pytest.mark.parametrize(
-    "target", ["http://other.example/x", "//other.example/x", "https://{host}/x", "ftp://{host}/x"]
+    "target", ["http://other.example/x", "//other.example/x", "https://{host}/x", "ftp://{host}/x", "http://[oops/x"]
 )
 async def test_a_redirect_to_another_place_is_refused(server: Server, second: Server, target: str) -> None:
     server.redirect_to = target.format(host=f"127.0.0.1:{second.port}")
