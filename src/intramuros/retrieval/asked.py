@@ -103,7 +103,7 @@ _INSTRUCTS = re.compile(
 )
 _ANSWERS = re.compile(r"(?:oui|non|ja|nein|si|no|yes)\b[, .;:!]")
 _PERMITS = re.compile(
-    r"\b(?:peu(?:t|x|vent|vez)|possibles?|droit|obligat\w+|interdit\w*|doi(?:t|vent)|autoris\w+"
+    r"\b(?:peu(?:t|x|vent)|pouvez|pouvons|possibles?|droit|obligat\w+|interdit\w*|doi(?:t|vent)|autoris\w+"
     r"|kann|konnen|darf|durfen|muss|mussen|moglich|pflicht|verboten|erlaubt"
     r"|puo|possono|possibile|diritto|obblig\w+|vietat\w|deve|devono|can|may|must|allowed|possible|right|forbidden)\b"
 )

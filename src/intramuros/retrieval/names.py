@@ -23,14 +23,14 @@ def _words(text: str) -> frozenset[str]:
 
 
 _TITLES = _words(
-    "M MM Mme Mmes Mlle Me Dr Pr Prof Monsieur Madame Messieurs Mesdames Maître Herr Herrn Frau Familie Mr Mrs Ms Sig "
-    "Sigra Signor Signora Dott Avv"
+    "M MM Mm Mme Mmes Mlle Me Dr Pr Prof Monsieur Madame Messieurs Mesdames Maître Herr Herrn Frau Familie Mr Mrs Ms "
+    "Sig Sigra Signor Signora Dott Avv"
 )
 _POLITE = _words("I Vous Votre Vos Sie Ihr Ihre Ihnen Lei Suo Sua")
-_CALENDAR = _words(
-    "january february march april may june july august september october november december januar februar marz mai "
-    "juni juli oktober dezember janner monday tuesday wednesday thursday friday saturday sunday montag dienstag "
-    "mittwoch donnerstag freitag samstag sonnabend sonntag"
+_NO_NAMES = _words(
+    "eur chf usd gbp january february march april may june july august september october november december januar "
+    "februar marz mai juni juli oktober dezember janner monday tuesday wednesday thursday friday saturday sunday "
+    "montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag"
 )
 _REFERENCE = re.compile(
     r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:https?://|www\.)[^\s,;)»\"]+|[\w-]+(?:\.[\w-]+)*\.(?:fr|ch|de|it|eu|com|org|net)\b"
@@ -57,9 +57,9 @@ def names(text: str, language: str) -> list[str]:
     words = list(_capitalised(text))
     followed = [following.is_joined for following in words[1:]] + [False]
     found = [
-        word.word for word, is_followed in zip(words, followed, strict=True) if _is_name(word, is_followed, language)
+        word.word for word, is_followed in zip(words, followed, strict=False) if _is_name(word, is_followed, language)
     ]
-    return [name for name in dict.fromkeys(found) if fold(name.lower()) not in _CALENDAR]
+    return [name for name in dict.fromkeys(found) if fold(name.lower()) not in _NO_NAMES]
 
 
 def _is_name(word: _Capitalised, is_followed: bool, language: str) -> bool:
@@ -78,10 +78,11 @@ def _capitalised(text: str) -> Iterator[_Capitalised]:
         if is_elided and _ELIDED.match(word):
             continue
         if not word[0].isupper():
-            before, is_run = None, False
+            is_title = word.capitalize() in _TITLES and text.startswith(".", match.end())
+            before, is_run = match if is_title else None, False
             continue
         gap = text[before.end() : match.start()] if before else ""
-        is_titled = before is not None and before.group() in _TITLES and not gap.strip(" .\u00a0\u202f")
+        is_titled = before is not None and before.group().capitalize() in _TITLES and not gap.strip(" .\u00a0\u202f")
         opens = not is_titled and _opens(text, match.start())
         yield _Capitalised(word, opens, is_titled, is_run and gap in {" ", "\u00a0", "\u202f"})
         before, is_run = match, not opens and word not in _TITLES

@@ -90,7 +90,7 @@ class Quantity:
 
 def plain(text: str) -> str:
     """The text without accents, with plain spaces and digits, capitals kept; characters may move."""
-    text = re.sub(r"(?<=\d)[¹²³⁴⁵⁶⁷⁸⁹⁰]+", "", text)  # marks of footnotes
+    text = re.sub(r"(?<=[^\sm])[¹²³⁴⁵⁶⁷⁸⁹⁰]+", "", text)  # marks of footnotes, but not m²
     text = text.translate({ord("½"): ".5", ord("¼"): ".25", ord("¾"): ".75", ord("ß"): "ss", ord("…"): " "})
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return re.sub(r"[^\S\n]+", " ", text)

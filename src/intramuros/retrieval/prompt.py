@@ -112,8 +112,12 @@ def source(given: Given) -> str:
 
 def is_not_found(answer: str) -> bool:
     """Whether a model's answer says only that the sources do not answer."""
-    said = re.sub(r"\[[\d,\s]*\]|[\W_]+", " ", answer).casefold().split()
-    return any(said == re.sub(r"[\W_]+", " ", text).casefold().split() for text in NOT_FOUND.values())
+    said = _plain_words(re.sub(r"\[[\d,\s]*\]", " ", answer))
+    return any(said == _plain_words(text) for text in NOT_FOUND.values())
+
+
+def _plain_words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
 
 
 def harmless(text: str, *, keep_citations: bool = False) -> str:

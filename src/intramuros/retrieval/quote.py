@@ -132,12 +132,24 @@ def _coverage(words: Sequence[Word], stems: Collection[str]) -> float:
 def _extended(passage: Analysed, index: int) -> tuple[int, int]:
     """First and last sentence of a quotation: from the introduction of a list to what follows, up to `LENGTH`."""
     sentences = passage.sentences
-    first, last = index - (index > 0 and sentences[index - 1].text.endswith(":")), index
+    first, last = _introduction(passage, index), index
     while last + 1 < len(sentences) and sentences[last + 1].end - sentences[first].start <= LENGTH:
         last += 1
     while last > index and _is_heading(sentences[last].text, after=sentences[last - 1].text):
         last -= 1
     return first, last
+
+
+def _introduction(passage: Analysed, index: int) -> int:
+    """The sentence that introduces the list this one is an item of, if it is near; else this one."""
+    sentences = passage.sentences
+    for before in range(index - 1, -1, -1):
+        is_far = sentences[index].end - sentences[before].start > LENGTH
+        if is_far or sentences[before].text[-1] in ".!?…":
+            return index
+        if sentences[before].text.endswith(":"):
+            return before
+    return index
 
 
 def _is_heading(text: str, *, after: str) -> bool:

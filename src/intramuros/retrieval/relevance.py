@@ -18,7 +18,7 @@ from intramuros.retrieval.query import Query
 THRESHOLD = 0.6
 """Least score of a question that is answered.
 
-The highest at which at most 8 % of the answerable questions of one half of `benchmarks.retrieval` are refused: to
+The highest at which about 8 % of the answerable questions of one half of `benchmarks.retrieval` are refused: to
 refuse costs less than to mislead, as the nearest passages are shown all the same.
 """
 STANDING_OUT = 0.7

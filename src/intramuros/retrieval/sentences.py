@@ -79,6 +79,8 @@ def _ends_here(text: str, start: int, match: re.Match[str]) -> bool:
     if match.group()[0] == "\n":
         return not _wrapped(text, start, match, following.group(1))
     word = following.group(1)
+    if text[max(0, match.start() - 1)] in "[(" and match.group()[0] in ".…":
+        return False  # […]
     if "\n" in text[match.end() : following.start(1)]:
         return not _is_bare_enumeration(text[start : match.end()])
     if word[0].islower():

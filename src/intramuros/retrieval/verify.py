@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from intramuros.documents.analyse import fold as fold_word
 from intramuros.documents.analyse import terms
@@ -84,22 +84,25 @@ class Evidence:
 
 
 def evidence(text: str, language: str) -> Evidence:
-    """Finds once all that a text holds."""
+    """Finds once all that a passage holds."""
+    held, references = _held(text, language)
+    return replace(held, quantities=held.quantities + _numbers_within(references))
+
+
+def _held(text: str, language: str) -> tuple[Evidence, list[str]]:
     times, references, quantities = _facts(text)
-    words = frozenset(fold_word(word.lower()) for word in _LETTERS.findall(text))
-    stems = frozenset(terms(text, language))
-    found = frozenset(names.compact(reference) for reference in references)
-    return Evidence(
-        frozenset([language]),
-        quantities,
-        times.dates,
-        times.minutes,
-        frozenset(times.weekdays),
-        found,
-        words,
-        stems,
-        (text,),
+    held = Evidence(
+        languages=frozenset([language]),
+        quantities=quantities,
+        dates=times.dates,
+        minutes=times.minutes,
+        weekdays=frozenset(times.weekdays),
+        references=frozenset(names.compact(reference) for reference in references),
+        words=frozenset(fold_word(word.lower()) for word in _LETTERS.findall(text)),
+        stems=frozenset(terms(text, language)),
+        texts=(text,),
     )
+    return held, references
 
 
 def _facts(text: str) -> tuple[dates.Times, list[str], tuple[numbers.Quantity, ...]]:
@@ -112,6 +115,12 @@ def _facts(text: str) -> tuple[dates.Times, list[str], tuple[numbers.Quantity, .
     for reference in references:
         rest = rest[: reference.start()] + " " * len(reference.group()) + rest[reference.end() :]
     return times, [reference.group() for reference in references], tuple(numbers.quantities(rest))
+
+
+def _numbers_within(references: Sequence[str]) -> tuple[numbers.Quantity, ...]:
+    """The numbers that are parts of references, for an answer that spells a reference in pieces; they count nothing."""
+    found = (quantity for reference in references for quantity in numbers.quantities(reference.lower()))
+    return tuple(replace(quantity, unit=None, is_bare=False) for quantity in found)
 
 
 class Verifier:
@@ -170,7 +179,7 @@ class _Claim:
         content = " ".join(w for w in words if len(w) > 1 and w.lower() not in STOP_WORDS[language])
         stems = frozenset(terms(content, language))
         found = tuple(names.names(text, language))
-        return cls(text, language, evidence(text, language), found, tuple(names.quotations(text)), stems)
+        return cls(text, language, _held(text, language)[0], found, tuple(names.quotations(text)), stems)
 
     @property
     def asserts_anything(self) -> bool:
