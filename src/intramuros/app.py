@@ -22,7 +22,7 @@ from intramuros.documents.ingest import Ingest
 from intramuros.documents.library import Library
 from intramuros.documents.reader.supervisor import Reader
 from intramuros.engines.pool import EnginePool
-from intramuros.errors import Conflict
+from intramuros.errors import Conflict, IntramurosError
 from intramuros.models.catalogue import Catalogue
 from intramuros.models.catalogue import load as load_catalogue
 from intramuros.models.installed import InstalledModels
@@ -77,16 +77,24 @@ class App:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[App]:
-        """Runs what works in the background of a server: the ingest workers; stops engines and readers at the end."""
+        """Runs what works in the background of a server: the ingest workers, and the default model being loaded."""
         stop = asyncio.Event()
         await asyncio.to_thread(self.audit.recover)
         worker = asyncio.create_task(self.ingest.run(stop), name="ingest")
+        loading = asyncio.create_task(self._load_default(), name="load default model")
         try:
             yield self
         finally:
             stop.set()
-            await asyncio.gather(worker, return_exceptions=True)
+            loading.cancel()
+            await asyncio.gather(worker, loading, return_exceptions=True)
             await self.pool.stop()
+
+    async def _load_default(self) -> None:
+        """Has the default model ready before the first question; a failure is told to whoever asks."""
+        with contextlib.suppress(IntramurosError):
+            async with self.pool.engine("default"):
+                pass
 
     def close(self) -> None:
         """Gives back files and processes."""
