@@ -56,6 +56,8 @@ class Partial:
     def opened(self) -> Iterator[Partial]:
         """Opens the half file for writing; what an earlier try left is kept until `restart` or `take_up`.
 
+        A file that is still empty at the end is removed.
+
         Raises: DownloadFailed if the folder can't be written.
         """
         with _as_errors():
@@ -67,6 +69,9 @@ class Partial:
             with suppress(OSError):
                 self._file.close()
             self._file = None
+            with suppress(OSError):
+                if self.path.stat().st_size == 0:  # nothing came: nothing to go on with
+                    self.remove()
 
     def take_up(self, sha256: str | None = None) -> None:
         """Goes on with the bytes of an earlier try if they are of the same file: hashes them again, which takes time.

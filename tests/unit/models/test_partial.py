@@ -55,6 +55,12 @@ def test_bytes_that_were_there_stay_until_something_is_done_with_them(tmp_path: 
     assert (tmp_path / "m.part").read_bytes() == b"first "
 
 
+def test_nothing_is_left_of_a_try_that_brought_nothing(tmp_path: Path) -> None:
+    with Partial(tmp_path, Origin("m", SOURCE)).opened() as partial:
+        partial.restart()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_disk_without_room_is_noticed_before_the_first_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**12, 0, module.KEPT_FREE_BYTES + 1000))
@@ -66,8 +72,8 @@ def test_a_disk_without_room_is_noticed_before_the_first_byte(tmp_path: Path, mo
 
 
 def test_a_disk_that_fills_up_is_given_back_what_was_taken(tmp_path: Path) -> None:
-    with Partial(tmp_path, Origin("m", SOURCE)).opened() as partial:
-        partial.restart()
+    half(tmp_path, b"first")
+    partial = Partial(tmp_path, Origin("m", SOURCE))
     partial.path.unlink()
     partial.path.symlink_to("/dev/full")  # a file on a disk that is full
     with Partial(tmp_path, Origin("m", SOURCE)).opened() as partial, pytest.raises(StorageFull, match="full"):
