@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.models.hub_server import COMMIT, Hub, served
-from tests.unit.models.builder import Gguf
 
 from intramuros.errors import Conflict, DownloadFailed, EgressRefused, ModelFileError, StorageFull
 from intramuros.models import partial as half_file
@@ -26,6 +24,8 @@ from intramuros.models.download import pull
 from intramuros.models.installed import InstalledModel, InstalledModels
 from intramuros.models.progress import Progress
 from intramuros.privacy.egress import Egress
+from tests.integration.models.hub_server import COMMIT, Hub, served
+from tests.unit.models.builder import Gguf
 
 REFERENCE = "hf:owner/repo/Tiny-Q4_0.gguf"
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from tests.unit.models.builder import Gguf
 from typer.testing import CliRunner
 
 from intramuros.cli import console
@@ -20,6 +19,7 @@ from intramuros.models.catalogue import load
 from intramuros.models.installed import InstalledModels
 from intramuros.models.partial import Origin, Partial
 from intramuros.privacy.egress import Egress
+from tests.unit.models.builder import Gguf
 
 
 class Audit:
