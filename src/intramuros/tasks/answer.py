@@ -12,7 +12,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -154,8 +154,10 @@ class AnswerTask:
         entry.note(mode=wanted, sources=len(asked.passages), language=asked.language)
         yield Found(wanted, tuple(item.passage for item in asked.passages), asked.timings["search_ms"])
         if model is not None and wanted == "write":
-            async for event in self._write(asked, model, entry):
-                yield event
+            # Closed by name: a generator that is left to the garbage collector frees its slot some time later.
+            async with aclosing(self._write(asked, model, entry)) as events:
+                async for event in events:
+                    yield event
         else:
             answer = await asyncio.to_thread(_quoted if wanted == "quote" else _none, asked)
             asked.tick("first_token_ms")
@@ -182,11 +184,16 @@ class AnswerTask:
         """Searches, and says whether what was found is about the question."""
         if asked.conversation is not None:
             asked.earlier = self.conversations.turns(asked.conversation, project=asked.project, by=asked.by)
-        words = _with_context(asked.question, asked.earlier)
-        found = self.search.look(words, projects=[asked.project.id], limit=COMPARED)
-        asked.found = replace(found, query=replace(found.query, text=asked.question))
-        asked.passages = analysed(found.passages)
-        return relevance(found.query, asked.passages).is_enough
+        for words in _searches(asked.question, asked.earlier):
+            found = self.search.look(words, projects=[asked.project.id], limit=COMPARED)
+            passages = analysed(found.passages)
+            is_enough = relevance(found.query, passages).is_enough
+            if is_enough or asked.found is None:
+                asked.found = replace(found, query=replace(found.query, text=asked.question))
+                asked.passages = passages
+            if is_enough:
+                return True
+        return False
 
     async def _write(self, asked: _Asked, model: Model, entry: Entry) -> AsyncGenerator[Event]:
         async with self.pool.engine(model.name) as engine:
@@ -197,9 +204,10 @@ class AnswerTask:
             outcome = "cancelled"
             entry.note(model=engine.model)
             try:
-                async for event in writing.events():
-                    asked.tick("first_token_ms")
-                    yield event
+                async with aclosing(writing.events()) as events:
+                    async for event in events:
+                        asked.tick("first_token_ms")
+                        yield event
                 outcome = "ok"
             except Exception:
                 outcome = "failed"
@@ -272,12 +280,19 @@ def _checked(question: str) -> str:
     return question
 
 
-def _with_context(question: str, earlier: Sequence[Turn]) -> str:
-    """The words to search for: a short question of a conversation ("Et en Suisse ?") goes on with the one before."""
-    goes_on = _GOES_ON.match(question) or len(stems_of(question, LANGUAGES)) <= SHORT_QUESTION
-    if earlier and goes_on:
-        return f"{earlier[-1].question} {question}"
-    return question
+def _searches(question: str, earlier: Sequence[Turn]) -> list[str]:
+    """The words to search for, in turn until something is found.
+
+    A question of a conversation that says so ("Et en Suisse ?") goes on with the one before; a short one that does not
+    may as well begin a new subject, and is looked for by itself first.
+    """
+    if not earlier:
+        return [question]
+    with_context = f"{earlier[-1].question} {question}"
+    if _GOES_ON.match(question):
+        return [with_context, question]
+    is_short = len(stems_of(question, LANGUAGES)) <= SHORT_QUESTION
+    return [question, with_context] if is_short else [question]
 
 
 def _quoted(asked: _Asked) -> Answer:

@@ -137,6 +137,12 @@ class Asking:
         said = "answer.absent" if turn.mode == "none" else ""
         return {
             "html": visit.part("turn.html", turn=turn),
+            "talks": visit.part(
+                "talks.html",
+                project=self.project,
+                talks=project_page.talks(visit, self.project),
+                conversation=self.conversation,
+            ),
             "conversation": {"id": self.conversation, "href": self._address},
             "announcement": visit.words(said) if said else visit.words.count("ask.done", len(turn.sources)),
         }

@@ -66,7 +66,7 @@ def page(
         shelf=shelf,
         conversation=conversation,
         turns=turns(visit, project, conversation) if conversation else [],
-        talks=_talks(visit, project),
+        talks=talks(visit, project),
         questions=_sample_questions(visit, {item.name for item in shelf.documents}),
         asked=asked,
     )
@@ -82,7 +82,8 @@ def turns(visit: Visit, project: Project, conversation: str) -> list[Turn]:
     return shown[::-1]
 
 
-def _talks(visit: Visit, project: Project) -> list[Talk]:
+def talks(visit: Visit, project: Project) -> list[Talk]:
+    """The person's own conversations here, latest first."""
     found = visit.app.conversations.list(project, by=visit.caller)[:CONVERSATIONS]
     return [Talk(item.id, item.title[:TITLE_CHARACTERS], item.updated_at) for item in found]
 

@@ -180,6 +180,13 @@ async def test_a_follow_up_stays_in_the_conversation(installed: Installed, peopl
     assert page.index("Et le loyer ?") < page.index(QUESTION), "the newest is under the box"
 
 
+async def test_a_short_question_may_begin_a_new_subject(people: People, asked: Project) -> None:
+    conversation = done(await ask(people.alice, asked))["conversation"]
+    html = done(await ask(people.alice, asked, "Quel est le loyer ?", conversation=conversation["id"]))["html"]
+    first = html.partition("<blockquote>")[2].partition("</blockquote>")[0]
+    assert "850 euros" in first
+
+
 async def test_conversations_are_ones_own(people: People, asked: Project) -> None:
     mine = done(await ask(people.alice, asked))["conversation"]
     assert (await people.bob.get(mine["href"])).status == 404

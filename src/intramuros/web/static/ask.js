@@ -83,16 +83,23 @@ function replaceBlocks(prose, { from, blocks }) {
   }
 }
 
-function finish(turn, { html, conversation, announcement }) {
+function finish(turn, { html, talks, conversation, announcement }) {
   const article = nodes(html).querySelector("article");
   turn.replaceWith(article);
+  document.getElementById("talks").replaceWith(nodes(talks));
   news.textContent = announcement;
   box.value = "";
-  if (conversation && form.elements.conversation.value !== conversation.id) {
-    form.elements.conversation.value = conversation.id;
-    history.replaceState(null, "", conversation.href);
-  }
+  if (form.elements.conversation.value !== conversation.id) goOn(conversation);
   return article;
+}
+
+/** The first answer begins a conversation: what is asked next belongs to it, until a new one is begun. */
+function goOn({ id, href }) {
+  const label = form.querySelector("label[for=question]");
+  form.elements.conversation.value = id;
+  label.textContent = label.dataset.followUp;
+  document.getElementById("anew").hidden = false;
+  history.replaceState(null, "", href);
 }
 
 function fail(turn, template) {
