@@ -53,7 +53,7 @@ def turned(content: bytes, *, degrees: int = 0, crop: tuple[float, float, float,
     return written.getvalue()
 
 
-def word(build: Callable[[docx.document.Document], None]) -> bytes:
+def word(build: Callable[[docx.document.Document], object]) -> bytes:
     """A Word file built with python-docx."""
     document = docx.Document()
     build(document)

@@ -6,6 +6,7 @@ and shown. Tokens are an estimate: no tokenizer is loaded to read a document.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -62,12 +63,12 @@ def chunks(reading: Reading) -> list[Chunk]:
 
 
 def _titled(page: Page, title: str) -> Page:
-    """The page with the document's title above all other headings, whatever its level."""
-    if page.number > 2 or not any(block.kind == "heading" and block.text == title for block in page.blocks):
-        return page
-    return replace(
-        page, blocks=tuple(replace(b, level=0) if b.kind == "heading" and b.text == title else b for b in page.blocks)
-    )
+    """The page with the document's title above the heading that follows it, though both may have the same level."""
+    blocks = list(page.blocks)
+    for place, (block, following) in enumerate(itertools.pairwise(page.blocks)):
+        if block.kind == following.kind == "heading" and block.text == title and page.number <= 2:
+            blocks[place] = replace(block, level=0)
+    return replace(page, blocks=tuple(blocks))
 
 
 def _page_lines(page: Page) -> list[Line]:

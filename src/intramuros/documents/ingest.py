@@ -105,10 +105,10 @@ class Ingest:
         return [states[id_] for id_ in wanted if id_ in states]
 
     async def _read(self, document: Document, shift: _Shift) -> bool:
-        """Reads one document to its end; False when it goes back to the queue."""
+        """Reads one document to its end; False when it is still, or again, to be read by somebody."""
         try:
             ready = await self._prepared(document, shift)
-            await asyncio.to_thread(self._store, ready, shift)
+            return await asyncio.to_thread(self._store, ready, shift)
         except ReaderStopped:
             await self._give_back(document, shift, counts=True)
             return False
@@ -154,11 +154,14 @@ class Ingest:
             raise
         return content
 
-    def _store(self, ready: index.Prepared, shift: _Shift) -> None:
+    def _store(self, ready: index.Prepared, shift: _Shift) -> bool:
+        """Writes all there is of a document, unless it was removed or taken over meanwhile."""
         with self._database.write() as connection:
-            if queue.is_held(connection, ready.document.id, owner=shift.owner):
+            is_held = queue.is_held(connection, ready.document.id, owner=shift.owner)
+            if is_held:
                 index.write(connection, ready)
                 queue.finish(connection, ready.document.id, owner=shift.owner, values=ready.outcome)
+        return is_held
 
     def _fail(self, document: Document, error: DocumentError, shift: _Shift) -> None:
         with self._database.write() as connection:

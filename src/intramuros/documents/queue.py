@@ -23,11 +23,11 @@ _mine = documents.c.id == bindparam("document"), documents.c.lease_owner == bind
 
 
 def waiting(connection: Connection, *, is_alive: Callable[[str], bool], limit: int = 20) -> list[str]:
-    """Ids of documents that nobody reads, oldest first."""
+    """Ids of documents that nobody reads, oldest first; those whose reading stopped a process before come last."""
     statement = (
         select(documents.c.id, documents.c.lease_owner, documents.c.lease_until)
         .where(documents.c.state.in_(PENDING))
-        .order_by(documents.c.created_at)
+        .order_by(documents.c.attempts, documents.c.created_at)
     )
     found = []
     for row in connection.execute(statement):

@@ -6,7 +6,7 @@ import codecs
 import re
 from collections.abc import Iterator
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from intramuros.documents.document import Block, Reading
 from intramuros.documents.failures import failure
@@ -39,7 +39,10 @@ def read(content: bytes, limits: Limits) -> Reading:
     """
     text, warnings = _decoded(content)
     limits.check_characters(len(text))
-    tree = LexborHTMLParser(text)
+    try:
+        tree = LexborHTMLParser(text)
+    except SelectolaxError as error:
+        raise MemoryError from error  # HTML knows no syntax errors: all this parser can run out of is memory
     named = tree.css_first("head title")
     title = clean(" ".join(named.text().split())) if named else ""
     tree.strip_tags(["title", *_SKIPPED], recursive=True)

@@ -103,21 +103,31 @@ class Reader:
             raise
 
     def _work(self, job: _Job, receive: Callable[[_Job], Result], content: bytes | int) -> Result:
-        """Hands a job to the process, receives what it says, and tells why it failed if it did."""
+        """Has a job done; once more if the reader process turns out to be gone."""
         owned = _in_memory(content) if isinstance(content, bytes) else None
+        descriptor = content if owned is None else owned
+        assert isinstance(descriptor, int)
         try:
-            process = self._hand_over(job, content if owned is None else owned)  # type: ignore[arg-type]
+            try:
+                return self._try(job, receive, descriptor)
+            except ReaderStopped:
+                if job.is_cancelled:
+                    raise
+                return self._try(job, receive, descriptor)
         finally:
+            job.close()
             if owned is not None:
                 os.close(owned)
+
+    def _try(self, job: _Job, receive: Callable[[_Job], Result], content: int) -> Result:
+        process = self._hand_over(job, content)
         try:
             return receive(job)
         except (_Ended, wire.BadFrame, OverflowError, OSError) as error:
-            if isinstance(error, TimeoutError):
+            explained = job.explained(error)
+            if not job.is_cancelled and (isinstance(error, TimeoutError) or isinstance(explained, ReaderStopped)):
                 self._discard(process)
-            raise job.explained(error) from error
-        finally:
-            job.close()
+            raise explained from error
 
     def _hand_over(self, job: _Job, content: int) -> _Process:
         for last_try in (False, True):
@@ -209,7 +219,7 @@ class _Job:
         self.request = request
         self._lock = threading.Lock()
         self._ends: list[socket.socket] = []
-        self._cancelled = False
+        self.is_cancelled = False
 
     def start(self, control: socket.socket, content: int) -> None:
         """Sends the document over; the far ends of data and status go with it."""
@@ -223,7 +233,7 @@ class _Job:
         with far_data, far_status:
             descriptors = [content, far_data.fileno(), far_status.fileno()]
             socket.send_fds(control, [json.dumps(self.request).encode()], descriptors)
-        if self._cancelled:
+        if self.is_cancelled:
             self.cancel()
 
     def messages(self) -> Iterator[dict[str, Any] | bytes]:
@@ -240,7 +250,7 @@ class _Job:
     def cancel(self) -> None:
         """Wakes whoever waits; the reader process sees the closed socket and ends the child."""
         with self._lock:
-            self._cancelled = True
+            self.is_cancelled = True
             for end in self._ends:
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
@@ -269,8 +279,6 @@ class _Job:
             return self._took_too_long()
         if ended["peak_bytes"] >= 0.9 * self.request["memory_bytes"]:
             return failure("too_much_memory", limit=self.request["memory_bytes"] >> 20)
-        if ended["exit"] == -9:
-            return ReaderStopped("The reading of the document was stopped.")
         return failure("damaged")
 
     def _named(self, message: dict[str, Any]) -> DocumentError:
