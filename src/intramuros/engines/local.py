@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from intramuros.engines.child import Child, cause_in
 from intramuros.engines.engine import ChatRequest, Health, Reply
@@ -23,20 +25,22 @@ from intramuros.engines.openai_http import OpenAIHttp
 from intramuros.engines.options import EngineOptions
 from intramuros.engines.parameters import parameters
 from intramuros.engines.published import Notice, Notices, began, remove_socket
-from intramuros.errors import EngineDied, EngineError, EngineLoadFailed, EngineTimeout
+from intramuros.errors import BadRequest, EngineDied, EngineError, EngineLoadFailed, EngineTimeout
 from intramuros.models.installed import InstalledModel
 from intramuros.privacy.egress import Egress
 from intramuros.settings import Settings
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 STEADY_S = 60.0
 """A worker that lived this long was well; the next pause starts from the beginning."""
 MOST_FAILED_LOADS = 5
 LONGEST_PROBE_INTERVAL_S = 10.0
+CAN = {"chat": "writes answers", "embed": "turns texts into vectors", "rerank": "ranks texts"}
 ATTACHED_POLL_S = 0.5
-END_GRACE_S = 0.2
+END_GRACE_S = 0.5
 
 
 @dataclass(eq=False)
@@ -50,8 +54,37 @@ class Run:
     slots: int
     child: Child | None = None
     hangs: bool = False
+    active: int = 0
     started: float = field(default_factory=time.monotonic)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @contextlib.contextmanager
+    def asked(self) -> Iterator[None]:
+        """Counts a request while it is answered or waits for a slot."""
+        self.active += 1
+        try:
+            yield
+        finally:
+            self.active -= 1
+            if not self.active:
+                self.told.set()
+
+    def kill(self) -> None:
+        """Ends a worker that hangs, also one of another process: that one will see it and start another."""
+        self.ended.set()
+        if began(self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    async def close(self) -> None:
+        """Closes the connections, after those that wait on a worker that is gone have been told."""
+        self.told.clear()
+        if self.active:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(END_GRACE_S):
+                    await self.told.wait()
+        await self.http.close()
 
 
 class LocalEngine:
@@ -62,7 +95,6 @@ class LocalEngine:
     ) -> None:
         self.installed, self.options, self.settings, self.egress = model, options, settings, egress
         self.notices = Notices(folder)
-        self.active = 0
         self.restarts = 0
         self._run: Run | None = None
         self._failure: EngineError | None = None
@@ -99,8 +131,13 @@ class LocalEngine:
             return Health(
                 "failed" if failure else "loading", failure.message if failure else "", restarts=self.restarts
             )
-        state = "busy" if self.active >= run.slots else "ready"
+        state = "busy" if run.active >= run.slots else "ready"
         return Health(state, "", context_tokens=run.context_tokens, slots=run.slots, restarts=self.restarts)
+
+    @property
+    def active(self) -> int:
+        """Requests that are being answered or wait for a slot."""
+        return self._run.active if self._run else 0
 
     @property
     def pid(self) -> int:
@@ -109,29 +146,31 @@ class LocalEngine:
 
     async def generate(self, request: ChatRequest) -> Reply:
         """Completes a chat."""
-        async with self._running() as run:
-            return await run.http.generate(request)
+        return await self._asked(lambda http: http.generate(request), kind="chat")
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[bytes]:
         """Completes a chat, chunk by chunk."""
-        async with self._running() as run, aclosing(run.http.stream(request)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        self._check(kind="chat")
+        run = await self._ready()
+        with run.asked():
+            try:
+                async with aclosing(run.http.stream(request)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+            except EngineDied as error:
+                raise await self._explained(run, error) from error
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector for each text."""
-        async with self._running() as run:
-            return await run.http.embed(texts)
+        return await self._asked(lambda http: http.embed(texts), kind="embed")
 
     async def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
         """One score for each text."""
-        async with self._running() as run:
-            return await run.http.rerank(query, texts)
+        return await self._asked(lambda http: http.rerank(query, texts), kind="rerank")
 
     async def tokenise(self, text: str) -> list[int]:
         """The text's tokens."""
-        async with self._running() as run:
-            return await run.http.tokenise(text)
+        return await self._asked(lambda http: http.tokenise(text), kind=self.options.kind)
 
     async def health(self) -> Health:
         """How it is now."""
@@ -160,24 +199,26 @@ class LocalEngine:
         async with self._changed:
             self._changed.notify_all()
 
-    @asynccontextmanager
-    async def _running(self) -> AsyncIterator[Run]:
-        """The run that takes a request; says what became of it if its worker goes."""
+    async def _asked(self, ask: Callable[[OpenAIHttp], Awaitable[T]], *, kind: str) -> T:
+        """Asks the present worker; says what became of it if it goes meanwhile."""
+        self._check(kind=kind)
         run = await self._ready()
-        self.active += 1
-        try:
-            yield run
-        except EngineDied as error:
-            raise await self._explained(run, error) from error
-        finally:
-            self.active -= 1
+        with run.asked():
+            try:
+                return await ask(run.http)
+            except EngineDied as error:
+                raise await self._explained(run, error) from error
+
+    def _check(self, *, kind: str) -> None:
+        if kind != self.options.kind:
+            raise BadRequest(f"{self.model} {CAN[self.options.kind]}; it can't do what was asked.")
 
     async def _ready(self) -> Run:
         """The present run; waits while a worker is being replaced. Raises: EngineLoadFailed, EngineTimeout."""
         if (run := self._run) is not None and not run.ended.is_set():
-            if run.child is not None or began(run.pid):
+            if began(run.pid):
                 return run
-            self._gone(run)
+            run.ended.set()
         try:
             async with asyncio.timeout(self.settings.engine_load_timeout_s), self._changed:
                 await self._changed.wait_for(lambda: self._is_closed or self._failure or self._is_up)
@@ -204,12 +245,7 @@ class LocalEngine:
                     await run.child.ended.wait()
             if cause := cause_in(run.child.lines):
                 return EngineDied(f"The model process stopped: {cause}. It is being restarted.")
-        elif not began(run.pid):
-            self._gone(run)
         return error
-
-    def _gone(self, run: Run) -> None:
-        run.ended.set()
 
     async def _supervise(self) -> None:
         """Watches the worker and replaces it when it goes, until `close`."""
@@ -263,17 +299,14 @@ class LocalEngine:
         interval_s = min(silence_s / 2, LONGEST_PROBE_INTERVAL_S)
         while True:
             await asyncio.sleep(interval_s)
-            if not self.active:
+            if not run.active:
                 continue
             try:
                 async with asyncio.timeout(silence_s - interval_s):
                     await run.http.slots()
             except TimeoutError:
                 run.hangs = True
-                run.ended.set()
-                if run.child is not None:
-                    run.child.kill()
-                await run.http.close()
+                run.kill()
                 return
             except EngineDied:
                 continue
@@ -323,7 +356,7 @@ class LocalEngine:
             self.notices.withdraw(self.model, pid=run.pid)
             await run.child.stop()
             remove_socket(run.socket)
-        await run.http.close()
+        await run.close()
 
     def _http(self, socket: Path) -> OpenAIHttp:
         return OpenAIHttp(self.egress.unix(socket), model=self.model)

@@ -8,7 +8,7 @@ through and are never logged.
 from __future__ import annotations
 
 import asyncio
-import errno
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
@@ -26,7 +26,6 @@ OURS = frozenset(
     {"stream", "stream_options", "id_slot", "slot_id", "cache_prompt", "n_cache_reuse", "lora", "return_progress"}
 )
 """Switches of the engine that a request may not set: they belong to whoever runs it."""
-NEVER_SENT = frozenset({errno.ECONNREFUSED, errno.ENOENT})
 MOST_REQUESTS = 128
 """Requests the engine is given at once; more wait here. Fewer than the server's threads, so that a probe finds one."""
 
@@ -134,7 +133,7 @@ class OpenAIHttp:
                 async with self.session.get(f"{BASE}/slots", headers={"Connection": "close"}) as response:
                     return list(orjson.loads(await response.read()))
         except (OSError, RuntimeError, orjson.JSONDecodeError) as error:
-            raise died(error) from error
+            raise EngineDied() from error
 
     async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """One request and its whole answer."""
@@ -161,16 +160,8 @@ class OpenAIHttp:
                             yield response
                         finally:
                             response.close()
-            except (OSError, orjson.JSONDecodeError) as error:
-                raise died(error) from error
-            except RuntimeError as error:  # the session was closed under us
+            except (OSError, RuntimeError, orjson.JSONDecodeError) as error:  # RuntimeError: the session was closed
                 raise EngineDied() from error
-
-
-def died(error: BaseException) -> EngineDied:
-    """The error for a broken connection; `sent` is False when the request never reached the engine."""
-    cause = error.__cause__
-    return EngineDied(sent=not (isinstance(cause, OSError) and cause.errno in NEVER_SENT))
 
 
 def usage_in(raw: Mapping[str, Any]) -> Usage:
@@ -193,7 +184,11 @@ def error_from(status: int, body: bytes) -> IntramurosError:
             f"The prompt has {prompt} tokens; this model reads {context}.", prompt_tokens=prompt, context_tokens=context
         )
     if "too large to process" in said or "input is too large" in said or "larger than the max context" in said:
-        return ContextOverflow("The text has more tokens than this model reads.")
+        numbers = [int(number) for number in re.findall(r"\d+", said)[:2]]
+        prompt, context = [*numbers, 0, 0][:2]
+        return ContextOverflow(
+            "The text has more tokens than this model reads.", prompt_tokens=prompt, context_tokens=context
+        )
     if status in (400, 404, 405, 415, 422) or "JSON schema" in said or "grammar" in said:
         return BadRequest(_refusal(said))
     if kind == "not_supported_error":

@@ -119,7 +119,16 @@ def remove_socket(path: Path) -> None:
 
 
 def began(pid: int) -> int:
-    """When a process began, in clock ticks since boot; 0 if it is gone. Source: proc(5), field 22."""
+    """When a process began, in clock ticks since boot; 0 if it is gone. Source: proc(5), field 22.
+
+    Without /proc, as on macOS: 1 while there is a process of this number.
+    """
+    if not Path("/proc/self/stat").exists():
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            return 0
+        return 1
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     except (OSError, ValueError):
