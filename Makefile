@@ -5,7 +5,7 @@ DATA ?=
 DATA_FLAG := $(if $(DATA),--data $(DATA),)
 CORPUS ?=
 
-.PHONY: run demo test check bench setup setup-dev model format lock clean help
+.PHONY: run demo test test-offline check bench setup setup-dev model format lock clean help
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,9 @@ demo: setup     ## the main job without a browser: sample documents, three quest
 
 test: setup-dev model   ## every test: unit, integration, acceptance, faults, browser (skipped loudly without Chromium)
 	$(BIN)/python -m pytest tests
+
+test-offline: setup-dev model   ## the same tests where no network can be reached but loopback
+	$(BIN)/python scripts/without_network.py $(BIN)/python -m pytest tests
 
 check: setup-dev        ## lint, format, types, import contracts
 	$(BIN)/ruff check .
