@@ -19,6 +19,8 @@ from intramuros.storage.database import Database
 from intramuros.storage.schema import now
 
 COOKIE = "intramuros_session"
+TLS_COOKIE = f"__Host-{COOKIE}"
+"""Over TLS: a browser takes it from this host only, never from a neighbour of its domain, and never over plain HTTP."""
 
 _MAX_REMEMBERED = 4096
 _WRITE_EVERY_S = 60.0

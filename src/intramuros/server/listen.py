@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from intramuros import __version__
 from intramuros.accounts.caller import LOCAL
+from intramuros.accounts.identity import TLS_COOKIE
 from intramuros.app import App
 from intramuros.server.asgi import application
 from intramuros.server.guard import Guard
@@ -54,6 +55,8 @@ def serve(app: App, *, tls: bool | None = None, announce: Announce | None = None
 
 
 async def _serve(app: App, place: Place, listening: socket.socket, announce: Announce) -> None:
+    if place.certificate is not None:
+        app.identity.cookie = TLS_COOKIE
     guard = application(app, own_hosts_only=place.is_loopback)
     server = Listening(guard, place, listening)
     async with app.running():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from intramuros.accounts.identity import TLS_COOKIE
 from intramuros.web.entrance import own_address
 from tests.asgi import Client
 from tests.installed import PASSWORD, Installed
@@ -26,7 +27,7 @@ async def test_signing_in_opens_a_session_that_no_script_and_no_other_site_can_u
 
 
 async def test_over_tls_the_cookie_is_bound_to_this_host(installed: Installed, people: People) -> None:
-    installed.app.identity.cookie = "__Host-intramuros_session"
+    installed.app.identity.cookie = TLS_COOKIE
     client = people.stranger.client
     body = b"email=alice%40firm.example&password=" + PASSWORD.replace(" ", "+").encode()
     headers = {"content-type": "application/x-www-form-urlencoded"}

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from starlette.types import Receive, Scope, Send
-from tests.asgi import Client
 
 from intramuros.web.stream import Event, EventStream
+from tests.asgi import Client
 
 
 class Served:
