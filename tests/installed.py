@@ -8,10 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.asgi import Client
-from tests.scripted import ScriptedEngine, ScriptedPool
-from tests.support import cheap
-
 from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.users import Users
 from intramuros.app import App, build, create
@@ -21,6 +17,9 @@ from intramuros.server.guard import Guard
 from intramuros.settings import load
 from intramuros.storage.schema import audit
 from intramuros.tasks.complete import CompleteTask
+from tests.asgi import Client
+from tests.scripted import ScriptedEngine, ScriptedPool
+from tests.support import cheap
 
 PASSWORD = "seven green bicycles"
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from tests.asgi import Answer
 from tests.installed import Installed
 from tests.integration.api.test_projects import LEASE, added, project, ready

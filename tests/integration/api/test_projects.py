@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.asgi import Answer, Client
-from tests.installed import Installed
 
 from intramuros.accounts.caller import Caller
+from tests.asgi import Answer, Client
+from tests.installed import Installed
 
 LEASE = "# Bail commercial\n\nLe préavis de résiliation est de six mois. Le loyer est de 4 200 francs par mois.\n"
 BOUNDARY = "----xyz"
