@@ -12,6 +12,7 @@ from gguf import GGUFWriter, TokenType
 
 CONTEXT_TOKENS = 1024
 TEMPLATE = (
+    "{% if tools %}{% for tool in tools %}[{{ tool.function.name }}]{% endfor %}{% endif %}"
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<eot>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,22 @@ WORKER = Path(__file__).with_name("worker") / "__main__.py"
 LINE_BYTES = 1 << 20
 KEPT_LINES = 400
 DEVICES_TIMEOUT_S = 30
+LAST_WORDS_S = 1.0
 GPU_KINDS = frozenset({1, 2})  # ggml: discrete and integrated GPUs
-PREFIX = re.compile(r"^[\d.]+ [DIWE] \s*\S+\s+[^:]{1,16}: (?:\S+: )?")
-NOISE = ("exiting due to", "failed to load model", "failed to init", "unable to load model", "error loading model")
+ERROR = re.compile(r"^[\d.]+ E (?:(?:srv|cmn|slot|que|res)\s+)?(.*)$")
+SPOKEN_BY = re.compile(r"^\s*[A-Za-z_][\w()~]*: (?=\S)")
+"""The function that speaks, which may stand there several times."""
+GENERAL = re.compile(r"^(?:error loading model(?: \w+)?|init|error): ")
+NOISE = (
+    "exiting due to",
+    "failed to load model",
+    "failed to init",
+    "unable to load model",
+    "for example",
+    "please consider",
+)
+A_PATH = re.compile(r"(?:GGUF file )?'?/[^\s']+'?")
+HINT = "Check the model with: intramuros models show NAME; fetch it again with: intramuros models pull NAME"
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
 
 
@@ -65,8 +78,11 @@ class Child:
             await child.stop()
             raise
         if "ready" not in answer:
+            with contextlib.suppress(TimeoutError):  # the engine writes its log from a thread; let it end by itself
+                async with asyncio.timeout(LAST_WORDS_S):
+                    await child.ended.wait()
             await child.stop()
-            raise EngineLoadFailed(child.cause(answer.get("failed", "")))
+            raise EngineLoadFailed(child.cause(answer.get("failed", "")), hint=HINT)
         child.is_confined = bool(answer.get("confined"))
         child.serves = True
         child.lines.clear()
@@ -127,29 +143,20 @@ class Child:
         self.ended.set()
 
 
-def cause_in(lines: deque[str] | list[str]) -> str:
-    """The line of an engine's log that says most about a failure, without its prefix; empty if none does."""
-    errors = [line for line in lines if re.match(r"^[\d.]+ E ", line) or _is_abort(line)]
-    plain = [_without_prefix(line) for line in errors]
-    telling = [line for line in plain if line and not any(line.lower().startswith(noise) for noise in NOISE)]
-    chosen = telling or [_inner(line) for line in plain if _inner(line)]
-    return chosen[0].rstrip(". ")[:300] if chosen else ""
+def cause_in(lines: Iterable[str]) -> str:
+    """What an engine's log says first about a failure, without functions' names and paths; empty if nothing."""
+    for line in lines:
+        found = ERROR.match(line)
+        text = found.group(1) if found else line if _is_abort(line) else ""
+        while text != (text := GENERAL.sub("", SPOKEN_BY.sub("", text))):
+            pass
+        if text and not text.lower().startswith(NOISE):
+            return A_PATH.sub("the file", text).rstrip(". ")[:300]
+    return ""
 
 
 def _is_abort(line: str) -> bool:
     return "GGML_ASSERT" in line or "terminate called" in line or "what():" in line
-
-
-def _without_prefix(line: str) -> str:
-    text = PREFIX.sub("", line)
-    return _inner(text) or text
-
-
-def _inner(text: str) -> str:
-    """What `error loading model: …` is about; the file's path is left out."""
-    _, found, rest = text.partition("error loading model: ")
-    rest = rest if found else ""
-    return re.sub(r"(?:'|\")?/\S+(?:'|\")?", "the file", rest).strip()
 
 
 async def gpus() -> tuple[Gpu, ...]:

@@ -26,6 +26,9 @@ OURS = frozenset(
     {"stream", "stream_options", "id_slot", "slot_id", "cache_prompt", "n_cache_reuse", "lora", "return_progress"}
 )
 """Switches of the engine that a request may not set: they belong to whoever runs it."""
+REFUSED = frozenset({400, 404, 405, 415, 422})
+REFUSALS = ("JSON schema", "grammar", "input is not supported")
+"""What the engine says of requests it refuses with the status of a failure."""
 MOST_REQUESTS = 128
 """Requests the engine is given at once; more wait here. Fewer than the server's threads, so that a probe finds one."""
 
@@ -189,10 +192,8 @@ def error_from(status: int, body: bytes) -> IntramurosError:
         return ContextOverflow(
             "The text has more tokens than this model reads.", prompt_tokens=prompt, context_tokens=context
         )
-    if status in (400, 404, 405, 415, 422) or "JSON schema" in said or "grammar" in said:
+    if status in REFUSED or kind == "not_supported_error" or any(word in said for word in REFUSALS):
         return BadRequest(_refusal(said))
-    if kind == "not_supported_error":
-        return BadRequest("This model can't do that: it writes, or it makes vectors, or it ranks.")
     return EngineError(f"The engine answered with status {status}.")
 
 

@@ -37,7 +37,7 @@ def main() -> None:
         server = xllamacpp.Server(_parameters(xllamacpp, configuration["parameters"]))
     except (AttributeError, RuntimeError, TypeError, ValueError) as error:
         _say(answers, failed=str(error))
-        os._exit(1)
+        raise SystemExit(1) from None
     Path(configuration["socket"]).chmod(0o600)
     _say(answers, ready=server.listening_address, confined=confined)
     sys.stdin.read()
