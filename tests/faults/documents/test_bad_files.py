@@ -52,6 +52,13 @@ async def test_truncated_pdf(shelf: Shelf, part: float) -> None:
     await failed(shelf, "moitie.pdf", TEXT_PDF[: int(len(TEXT_PDF) * part)], "cut_off")
 
 
+async def test_pdf_whose_last_change_is_cut_off(shelf: Shelf) -> None:
+    """PDFium would show the state before the change, and the change would be missing without a word."""
+    await failed(shelf, "change.pdf", TEXT_PDF + b"\n9 0 obj\n<< /Type /Page /Par", "cut_off")
+    signed = await shelf.ready("signe.pdf", TEXT_PDF + b"\n<html>appended by a mail gateway</html>")
+    assert signed.state == "ready"
+
+
 async def test_pdf_lying_about_the_length_of_its_content(shelf: Shelf) -> None:
     """PDFium finds the end by itself: the text is there, so it is read."""
     lying = TEXT_PDF.replace(b"/Length ", b"/Length 9", 2)

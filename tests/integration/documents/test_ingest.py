@@ -131,21 +131,36 @@ async def test_a_document_removed_while_it_is_read_leaves_nothing(
     assert shelf.counts() == {"pages": 0, "chunks": 0, "words": 0}
 
 
-async def test_a_document_taken_over_is_not_written_twice(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that lost its lease (it was suspended for a minute) must not write over its successor."""
+async def test_who_lost_a_document_writes_nothing(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was suspended for longer than its lease must not write over its successor."""
     document = shelf.add("a.txt", b"Bonjour")
     prepare = index.prepared
+    written: list[dict[str, int]] = []
 
     def losing(*arguments: object) -> index.Prepared:
         with shelf.database.write() as connection:
             connection.execute(update(documents).values(lease_owner="somebody else", state="reading"))
-        monkeypatch.undo()
+        monkeypatch.setattr(index, "prepared", counting)
+        return prepare(*arguments)  # type: ignore[arg-type]
+
+    def counting(*arguments: object) -> index.Prepared:
+        written.append(shelf.counts())
         return prepare(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(index, "prepared", losing)
     [ready] = await shelf.ingest.drain([document.id])  # nobody of that name lives, so it is read again
     assert (ready.state, ready.attempts) == ("ready", 2)
+    assert written == [{"pages": 0, "chunks": 0, "words": 0}]
     assert shelf.counts() == {"pages": 1, "chunks": 1, "words": 1}
+
+
+async def test_writing_again_replaces_what_was_written(shelf: Shelf) -> None:
+    document = await shelf.ready("a.txt", b"Bonjour")
+    again = index.prepared(document, await shelf.reader.read(b"Bonsoir\fdeux", "text/plain"))
+    with shelf.database.write() as connection:
+        index.write(connection, again)
+    assert shelf.counts() == {"pages": 2, "chunks": 2, "words": 2}
+    assert [row["text"] for row in shelf.chunk_rows(document)] == ["Bonsoir", "deux"]
 
 
 def test_a_lease_holds_as_long_as_its_holder_lives(shelf: Shelf) -> None:

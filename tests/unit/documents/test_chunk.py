@@ -82,6 +82,11 @@ def test_a_heading_with_nothing_below_can_be_found() -> None:
     assert [chunk.text for chunk in chunks(reading([Block("Seul", "heading", 1)]))] == ["Seul"]
 
 
+def test_a_heading_with_text_below_is_no_chunk_of_its_own() -> None:
+    document = reading([Block("A", "heading", 1), Block("un"), Block("B", "heading", 1), Block("deux")])
+    assert [(chunk.headings, chunk.text) for chunk in chunks(document)] == [(("A",), "un"), (("B",), "deux")]
+
+
 def test_the_title_stands_above_headings_of_its_own_level() -> None:
     document = reading([Block("Contrat", "heading", 1), Block("Objet", "heading", 1), Block("texte")], title="Contrat")
     [chunk] = chunks(document)
