@@ -19,8 +19,9 @@ from intramuros.accounts.projects import Projects
 from intramuros.api.body import flag, only, read_object, text
 from intramuros.api.connected import while_connected
 from intramuros.api.errors import error_object
+from intramuros.api.faults import known, stopping
 from intramuros.api.projects import as_json, caller_of, entry_of, project_of
-from intramuros.errors import BadRequest, IntramurosError
+from intramuros.errors import BadRequest
 from intramuros.tasks.answer import AnswerTask
 from intramuros.tasks.answered import Done, Event
 from intramuros.tasks.conversation import Conversations
@@ -73,10 +74,13 @@ async def _stream(events: AsyncIterator[Event], send: Send) -> None:
         await _send_event(send, first.kind, first.to_json())
         async for event in events:
             await _send_event(send, event.kind, event.to_json())
-    except Exception as error:
-        known = error if isinstance(error, IntramurosError) else IntramurosError("Something went wrong inside.")
-        await _send_event(send, "error", error_object(known), more=False)
+    except asyncio.CancelledError:
+        await _send_event(send, "error", error_object(stopping()), more=False)
         raise
+    except Exception as raised:
+        error = known(raised)
+        await _send_event(send, "error", error_object(error), more=False)
+        raise error from None
     await send({"type": "http.response.body", "body": b""})
 
 

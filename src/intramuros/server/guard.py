@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from intramuros.accounts.caller import Caller
 from intramuros.accounts.identity import Identity
 from intramuros.api.connected import ClientGone
+from intramuros.api.faults import known, stopping, unexpected
 from intramuros.audit.record import Audit
-from intramuros.errors import AuditUnavailable, BadRequest, IntramurosError, NotAllowed, NotFound, NotSignedIn
+from intramuros.errors import AuditUnavailable, IntramurosError, NotAllowed, NotSignedIn
 from intramuros.observability.metrics import Metrics
 from intramuros.server.access import Access, AccessTable, Body, Rule
 from intramuros.server.doors import Door, api, door_of
@@ -94,7 +92,7 @@ class Guard:
         try:
             await self._answer(call, started)
         except Exception as raised:  # not the route's: those are answered below
-            await self._refuse(_known(raised), call)
+            await self._refuse(known(raised), call)
         finally:
             self.open_tasks.discard(task)
             self.metrics.requests_open.dec()
@@ -135,7 +133,7 @@ class Guard:
         try:
             return self.identity.caller(headers), None
         except Exception as raised:
-            return None, _known(raised)
+            return None, known(raised)
 
     async def _handled(self, call: _Call, *, trouble: IntramurosError | None = None) -> IntramurosError | None:
         """Runs the route and answers what it raises: the error; None where it answered or the client left."""
@@ -150,10 +148,10 @@ class Guard:
             exchange.is_complete = False  # whatever was still sent, nobody got it
             return None
         except asyncio.CancelledError:
-            await self._refuse(_stopping(), call)
+            await self._refuse(stopping(), call)
             raise
         except Exception as raised:
-            error = exchange.refusal or _known(raised)
+            error = exchange.refusal or known(raised)
             await self._refuse(error, call)
             return error
         return exchange.refusal
@@ -178,7 +176,7 @@ class Guard:
         try:
             answer = call.door.refusal(error, call.scope, call.headers)
         except Exception as raised:  # the page of an error may itself have one
-            answer = api(_unexpected(raised), call.scope, call.headers)
+            answer = api(unexpected(raised), call.scope, call.headers)
         await exchange.send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         body = b"" if call.scope["method"] == "HEAD" else answer.body
         await exchange.send({"type": "http.response.body", "body": body})
@@ -191,45 +189,3 @@ def _headers(scope: Scope) -> dict[str, str]:
     for name, value in scope["headers"]:
         found.setdefault(name.decode("latin-1"), value.decode("latin-1"))
     return found
-
-
-def _known(raised: Exception) -> IntramurosError:
-    """The error to answer with, for anything a route may raise."""
-    if isinstance(raised, IntramurosError):
-        return raised
-    if isinstance(raised, HTTPException):
-        return _of_status(raised.status_code)
-    if type(raised).__name__ == "RequestValidationError":  # FastAPI's, without importing it
-        return BadRequest("The request has a value that is not allowed.")
-    return _unexpected(raised)
-
-
-def _stopping() -> IntramurosError:
-    error = IntramurosError("The server is stopping.", hint="Try again in a moment.", code="server_stopping")
-    error.status, error.retry = 503, True
-    return error
-
-
-def _of_status(status: int) -> IntramurosError:
-    if status == 404:
-        return NotFound("There is nothing at this address.")
-    if status == 405:
-        error = BadRequest("This address does not take this method.", code="method_not_allowed")
-    else:
-        error = BadRequest("The request can't be answered.", code=f"status_{status}")
-    error.status = status
-    return error
-
-
-def _unexpected(raised: Exception) -> IntramurosError:
-    """A fault of ours: the client gets a reference, the log the place, and neither any value that was there."""
-    reference = secrets.token_hex(4)
-    frames = "".join(
-        f"\n  {frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(raised.__traceback__)
-    )
-    log.error("Unexpected %s, reference %s%s", type(raised).__name__, reference, frames)
-    return IntramurosError(
-        f"Something went wrong inside Intramuros (reference {reference}).",
-        hint="The server's log has the place under this reference.",
-        reference=reference,
-    )

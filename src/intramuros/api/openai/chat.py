@@ -14,10 +14,10 @@ from starlette.types import Receive, Scope, Send
 
 from intramuros.api.body import read_object
 from intramuros.api.connected import while_connected
+from intramuros.api.faults import known, stopping
 from intramuros.api.openai.errors import error_event
 from intramuros.api.openai.schemas import ChatCall, chat_call
 from intramuros.audit.entry import Entry
-from intramuros.errors import EngineError, IntramurosError
 from intramuros.tasks.complete import CompleteTask
 
 DONE = b"data: [DONE]\n\n"
@@ -60,15 +60,13 @@ class ChatCompletions:
                     await _send_event(send, chunk)
                 async for chunk in chunks:
                     await _send_event(send, chunk)
-            except IntramurosError as error:
-                await _send_end(send, error_event(error))
-                raise
             except asyncio.CancelledError:
-                await _send_end(send, error_event(_stopped()))
+                await _send_end(send, error_event(stopping()))
                 raise
-            except Exception:
-                await _send_end(send, error_event(IntramurosError("Something went wrong inside Intramuros.")))
-                raise
+            except Exception as raised:
+                error = known(raised)
+                await _send_end(send, error_event(error))
+                raise error from None
         await _send_end(send, DONE)
 
 
@@ -78,10 +76,6 @@ async def _send_event(send: Send, chunk: bytes) -> None:
 
 async def _send_end(send: Send, event: bytes) -> None:
     await send({"type": "http.response.body", "body": event})
-
-
-def _stopped() -> EngineError:
-    return EngineError("The server is stopping.", hint="Send the request again in a moment.", code="server_stopping")
 
 
 def _not_used(call: ChatCall) -> list[tuple[bytes, bytes]]:

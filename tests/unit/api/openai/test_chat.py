@@ -8,8 +8,6 @@ from typing import Any
 import orjson
 import pytest
 from starlette.types import Receive, Scope, Send
-from tests.asgi import Answer, Client, soon
-from tests.scripted import USAGE, ScriptedEngine, ScriptedPool, chunk
 
 from intramuros.api.connected import ClientGone
 from intramuros.api.openai.chat import ChatCompletions
@@ -17,6 +15,8 @@ from intramuros.audit.entry import Entry
 from intramuros.errors import BadRequest, ContextOverflow, EngineDied, IntramurosError
 from intramuros.observability.metrics import Metrics
 from intramuros.tasks.complete import CompleteTask
+from tests.asgi import Answer, Client, soon
+from tests.scripted import USAGE, ScriptedEngine, ScriptedPool, chunk
 
 HELLO: dict[str, Any] = {"model": "default", "messages": [{"role": "user", "content": "Bonjour"}]}
 STREAM = HELLO | {"stream": True}
@@ -73,14 +73,18 @@ async def test_an_error_before_the_first_byte_goes_to_the_guard(request_: dict[s
 
 
 @pytest.mark.parametrize("error", [EngineDied(), ValueError("mot de passe")])
-async def test_an_error_in_the_middle_is_one_event_and_the_end(error: Exception) -> None:
+async def test_an_error_in_the_middle_is_one_event_and_the_end(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     answer, route = await ask(ScriptedEngine(error=error, error_after=1), STREAM)
     *_, last = answer.events()
     assert answer.status == 200 and answer.is_complete
     said = orjson.loads(last)["error"]
     assert said["type"] == "server_error" and said["message"]
-    assert "[DONE]" not in answer.body.decode() and "mot de passe" not in answer.body.decode()
-    assert route.raised is error, "the guard has to record it"
+    assert "[DONE]" not in answer.body.decode() and "mot de passe" not in answer.body.decode() + caplog.text
+    assert isinstance(route.raised, IntramurosError), "the guard has to record it"
+    assert said["code"] == route.raised.code
+    assert isinstance(error, EngineDied) or said["reference"] in caplog.text
 
 
 @pytest.mark.parametrize("request_", [HELLO, STREAM])
