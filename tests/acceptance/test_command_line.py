@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +43,8 @@ def test_search_gives_document_page_text_score_and_rectangles(with_samples: Inst
     assert all(set(passage) == {"document", "page", "text", "score", "rects"} for passage in found)
     assert found == sorted(found, key=lambda passage: -passage["score"])
     assert any(
-        passage["rects"] for passage in with_samples.run("search", "congés payés", "--project", "Atelier", "--json").json
+        passage["rects"]
+        for passage in with_samples.run("search", "congés payés", "--project", "Atelier", "--json").json
     )
 
 
@@ -184,8 +189,6 @@ def test_selftest_says_what_is_broken(installation: Installation) -> None:
 @pytest.mark.parametrize("command", [["--help"], ["--version"], ["models", "--help"], ["ask", "--help"]])
 def test_help_needs_no_data(command: list[str], tmp_path: Path) -> None:
     made = Installation(tmp_path)
-    import sys
-
     done = subprocess.run(
         [sys.executable, "-m", "intramuros", *command],
         env=made.environment(),
@@ -200,3 +203,29 @@ def test_help_needs_no_data(command: list[str], tmp_path: Path) -> None:
 def test_json_prints_only_json(with_samples: Installation) -> None:
     for arguments in (["models", "list"], ["keys", "list"], ["search", "zzz", "--project", "Atelier"]):
         json.loads(with_samples.run(*arguments, "--json").out)
+
+
+def test_a_passphrase_opens_the_data_and_a_wrong_one_does_not(tmp_path: Path) -> None:
+    made = Installation(tmp_path)
+    made.run("init", INTRAMUROS_PASSPHRASE="sept vélos verts")
+    made.run("keys", "list", INTRAMUROS_PASSPHRASE="sept vélos verts")
+    assert made.run("keys", "list", "--json", code=1).json["error"]["code"] == "wrong_key"
+    wrong = made.run("keys", "list", "--json", code=1, INTRAMUROS_PASSPHRASE="huit vélos verts")
+    assert wrong.json["error"]["code"] == "wrong_key"
+
+
+def test_a_passphrase_is_asked_for_at_a_terminal(tmp_path: Path) -> None:
+    made = Installation(tmp_path)
+    made.run("init", INTRAMUROS_PASSPHRASE="sept vélos verts")
+    command = [sys.executable, "-m", "intramuros", "keys", "list", "--data", str(made.data)]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, command, made.environment())
+    seen = b""
+    while b"Passphrase" not in seen:
+        seen += os.read(terminal, 1000)
+    os.write(terminal, "sept vélos verts\n".encode())
+    with contextlib.suppress(OSError):  # the terminal closes when the command ends
+        while piece := os.read(terminal, 1000):
+            seen += piece
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, seen

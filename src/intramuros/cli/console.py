@@ -6,12 +6,14 @@ Exit codes: 0 done, 1 an error that the message explains, 2 wrong usage or a bad
 from __future__ import annotations
 
 import functools
+import getpass
 import json
 import secrets
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -19,6 +21,7 @@ import typer
 from rich.console import Console
 
 from intramuros.errors import IntramurosError, SettingsError
+from intramuros.security.keys import needs_passphrase
 from intramuros.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -54,7 +57,10 @@ def opened(data: Path | None, **flags: Any) -> Iterator[App]:
     """
     from intramuros.app import build
 
-    app = build(settings_for(data, **flags))
+    settings = settings_for(data, **flags)
+    if settings.passphrase is None and sys.stdin.isatty() and needs_passphrase(settings.data):
+        settings = replace(settings, passphrase=getpass.getpass("Passphrase: "))
+    app = build(settings)
     try:
         yield app
     finally:

@@ -93,6 +93,14 @@ def open_keys(data: Path, *, key_file: Path | None = None, passphrase: str | Non
     return DataKeys(instance, database, own, _in_words(source))
 
 
+def needs_passphrase(data: Path) -> bool:
+    """Whether the keys of this folder open with a passphrase. Raises nothing: without keys the answer is no."""
+    try:
+        return bool(_read_description(data / FILE_NAME)["source"]["kind"] == "passphrase")
+    except StorageError:
+        return False
+
+
 def key_file(data: Path, given: Path | None = None) -> Path | None:
     """The file the key of a data folder comes from; None when it comes from a passphrase or the keyring.
 
