@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from intramuros.accounts.users import User
 from intramuros.errors import BadRequest, Conflict, IntramurosError, NotSignedIn, TooMany
-from intramuros.web.problems import problem
+from intramuros.web.problems import Problem, problem
 from intramuros.web.visit import Form, Visit, redirect
 
 
@@ -38,7 +38,8 @@ def sign_in(visit: Visit, form: Form) -> Response:
         user = visit.app.users.authenticate(email, form.get("password", ""), address=_address(visit))
     except (NotSignedIn, TooMany) as error:
         visit.entry.note(error=error.code)
-        said = problem(error, visit.words)
+        is_wrong = isinstance(error, NotSignedIn)
+        said = Problem(error.code, visit.words("sign_in.wrong")) if is_wrong else problem(error, visit.words)
         return visit.page("sign_in.html", status=error.status, problem=said, email=email, next=wanted)
     return _signed_in(visit, user, wanted)
 

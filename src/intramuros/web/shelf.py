@@ -5,11 +5,15 @@ Called by the project page and by the documents' routes.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from intramuros.accounts.projects import Project
 from intramuros.documents.library import Document
 from intramuros.web.visit import Visit
+
+SHOWN = 300
+"""Documents a page lists; a project may have many thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """All documents of a project, newest first, and how many are where."""
+    """The newest documents of a project, how many it has beyond them, and how many of all are where."""
 
     documents: tuple[Item, ...]
+    hidden: int
     ready: int
     waiting: int
     failed: int
@@ -44,10 +49,16 @@ class Shelf:
 
 def shelf_of(visit: Visit, project: Project) -> Shelf:
     """The shelf as it is now."""
-    items = tuple(_item(visit, document) for document in reversed(visit.app.library.list(project)))
-    ready = sum(item.state == "ready" for item in items)
-    failed = sum(item.state == "failed" for item in items)
-    return Shelf(items, ready, len(items) - ready - failed, failed)
+    documents = visit.app.library.list(project)[::-1]
+    states = Counter(document.state for document in documents)
+    ready, failed = states["ready"], states["failed"]
+    return Shelf(
+        documents=tuple(_item(visit, document) for document in documents[:SHOWN]),
+        hidden=max(0, len(documents) - SHOWN),
+        ready=ready,
+        waiting=len(documents) - ready - failed,
+        failed=failed,
+    )
 
 
 def _item(visit: Visit, document: Document) -> Item:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from intramuros.accounts.projects import Project
 from tests.asgi import Answer
-from tests.installed import Installed
+from tests.installed import Installed, installation
 from tests.integration.web.conftest import Browser, People, text_of
 from tests.integration.web.files import docx, pdf
 
@@ -130,6 +132,42 @@ async def test_a_watcher_who_loses_access_stops_seeing(installed: Installed, peo
     assert (
         await people.charlie.get(f"/projects/{project.id}/documents/live", accept="text/event-stream")
     ).status == 404
+
+
+@pytest.mark.parametrize("how", ["session", "membership"])
+async def test_an_open_stream_ends_when_its_watcher_loses_access(tmp_path: Path, how: str) -> None:
+    with installation(tmp_path) as installed:  # nothing reads here, so the document stays on its way
+        app = installed.app
+        alice, bob = (app.sessions.caller(installed.sessions[name]) for name in ("alice", "bob"))
+        assert alice and bob
+        project = app.projects.create("Leases", by=alice)
+        app.projects.add_member(project.id, user_id=bob.user_id, role="reader", by=alice)
+        app.library.receive(project, "a.md", io.BytesIO(NOTE), by=alice)
+        watching = asyncio.create_task(
+            installed.browser("bob").call("GET", f"/projects/{project.id}/documents/live", headers={"accept": "*/*"})
+        )
+        await asyncio.sleep(0.2)
+        if how == "session":
+            app.sessions.close(installed.sessions["bob"])
+        else:
+            app.projects.remove_member(project.id, user_id=bob.user_id, by=alice)
+        app.library.receive(project, "secret.md", io.BytesIO(b"# Secret"), by=alice)
+        async with asyncio.timeout(5):
+            seen = await watching
+    assert b"a.md" in seen.body and b"secret.md" not in seen.body
+    assert b"event: rest" not in seen.body
+
+
+async def test_a_project_of_many_documents_lists_the_newest(
+    installed: Installed, people: People, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("intramuros.web.shelf.SHOWN", 2)
+    for number in range(4):
+        await added(people.alice, project, f"note{number}.md", NOTE + str(number).encode())
+    await at_rest(people.alice, project)
+    page = text_of(await people.alice.get(f"/projects/{project.id}"))
+    assert "note3.md" in page and "note1.md" not in page
+    assert "4 documents prêts" in page and "et 2 plus anciens" in page
 
 
 async def test_the_page_of_a_text_shows_the_passage_marked(people: People, project: Project) -> None:

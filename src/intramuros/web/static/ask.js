@@ -1,5 +1,5 @@
 // Sends the question and shows the answer while it is being written. Without this script the form still works, all at once.
-import { csrf, events, nodes } from "./events.js";
+import { csrf, events, nodes, Refused } from "./events.js";
 
 const form = document.getElementById("ask");
 const box = form.elements.question;
@@ -35,15 +35,15 @@ async function ask(question) {
   asking = new AbortController();
   working(true);
   const turn = begin(question);
+  let current = turn;
   try {
     const body = new URLSearchParams(new FormData(form));
     const headers = { "X-CSRF-Token": csrf(), Accept: "text/event-stream" };
     const response = await fetch(form.action, { method: "POST", body, headers, signal: asking.signal });
-    let current = turn;
     for await (const event of events(response)) current = show(current, event) ?? current;
     if (current.hasAttribute("aria-busy")) fail(current, "broken");
-  } catch {
-    fail(turn, asking.signal.aborted ? "stopped" : "broken");
+  } catch (error) {
+    if (current.hasAttribute("aria-busy")) fail(current, asking.signal.aborted ? "stopped" : "broken", error);
   } finally {
     asking = null;
     working(false);
@@ -102,9 +102,11 @@ function goOn({ id, href }) {
   history.replaceState(null, "", href);
 }
 
-function fail(turn, template) {
+function fail(turn, template, error) {
   turn.querySelector(".step")?.remove();
-  turn.querySelector(".answer").append(document.getElementById(template).content.cloneNode(true));
+  const notice = document.getElementById(template).content.cloneNode(true);
+  if (error instanceof Refused && error.message) notice.querySelector("p").textContent = error.message;
+  turn.querySelector(".answer").append(notice);
   turn.removeAttribute("aria-busy");
 }
 

@@ -1,5 +1,5 @@
 // Sends dropped or chosen files, two at a time, and keeps the shelf's states up to date.
-import { csrf, events, nodes } from "./events.js";
+import { csrf, events, nodes, Refused } from "./events.js";
 
 const panel = document.getElementById("documents");
 const list = document.getElementById("document-list");
@@ -11,6 +11,10 @@ let watching = false;
 
 if (panel.hasAttribute("data-may-add")) listen();
 if (document.querySelector("#shelf-summary[data-busy]")) watch();
+
+window.addEventListener("beforeunload", (event) => {
+  if (running || queue.length) event.preventDefault();
+});
 
 function listen() {
   const drop = document.getElementById("drop");
@@ -130,8 +134,8 @@ async function watch() {
       if (name === "shelf") update(data);
       if (name === "rest") at_rest = true;
     }
-  } catch {
-    // Tried again below.
+  } catch (error) {
+    if (error instanceof Refused) return; // signed out, or no longer a member: asking again would not help
   }
   watching = false;
   if (!at_rest || running || queue.length) setTimeout(watch, at_rest ? 500 : 3000);

@@ -1,8 +1,14 @@
 // Reads a stream of events sent as the body of a response: "event: name", "data: {json}", empty line.
 
-/** Yields {name, data} of each event until the stream ends. Throws when the server answers with an error. */
+/** The server said no; `words` are what it said, to be shown. */
+export class Refused extends Error {}
+
+/** Yields {name, data} of each event until the stream ends. Throws Refused when the server answers with an error. */
 export async function* events(response) {
-  if (!response.ok || !response.body) throw new Error(`status ${response.status}`);
+  if (!response.ok) {
+    const { message, hint } = await response.json().catch(() => ({}));
+    throw new Refused([message, hint].filter(Boolean).join(" "));
+  }
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   try {
