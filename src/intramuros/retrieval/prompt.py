@@ -32,7 +32,7 @@ Tu réponds aux questions des membres d'une organisation à partir de ses docume
 - Après chaque phrase, indique entre crochets le numéro de la source qui la confirme, par exemple [2].
 - Recopie exactement les nombres, les dates et les noms.
 - Si les sources ne répondent pas à la question, écris seulement : {not_found}
-- Réponds en français, en quelques phrases simples.""",
+- Réponds en quelques phrases simples.""",
     "de": """\
 Du beantwortest Fragen der Mitglieder einer Organisation anhand ihrer Dokumente.
 - Verwende nur die Quellen zwischen <source> und </source>. Füge nichts hinzu, was du sonst weisst.
@@ -40,7 +40,7 @@ Du beantwortest Fragen der Mitglieder einer Organisation anhand ihrer Dokumente.
 - Gib nach jedem Satz in eckigen Klammern die Nummer der Quelle an, die ihn belegt, zum Beispiel [2].
 - Schreibe Zahlen, Daten und Namen genau ab.
 - Wenn die Quellen die Frage nicht beantworten, schreibe nur: {not_found}
-- Antworte auf Deutsch, in wenigen einfachen Sätzen.""",
+- Antworte in wenigen einfachen Sätzen.""",
     "it": """\
 Rispondi alle domande dei membri di un'organizzazione a partire dai suoi documenti.
 - Usa solo le fonti, date tra <source> e </source>. Non aggiungere nulla di ciò che sai altrimenti.
@@ -48,7 +48,7 @@ Rispondi alle domande dei membri di un'organizzazione a partire dai suoi documen
 - Dopo ogni frase indica tra parentesi quadre il numero della fonte che la conferma, per esempio [2].
 - Ricopia esattamente numeri, date e nomi.
 - Se le fonti non rispondono alla domanda, scrivi soltanto: {not_found}
-- Rispondi in italiano, con poche frasi semplici.""",
+- Rispondi con poche frasi semplici.""",
     "en": """\
 You answer questions of the members of an organisation from its documents.
 - Use only the sources, given between <source> and </source>. Add nothing that you know otherwise.
@@ -56,9 +56,14 @@ You answer questions of the members of an organisation from its documents.
 - After each sentence put the number of the source that confirms it in square brackets, for example [2].
 - Copy numbers, dates and names exactly.
 - If the sources do not answer the question, write only: {not_found}
-- Answer in English, in a few plain sentences.""",
+- Answer in a few plain sentences.""",
 }  # fmt: skip
-_QUESTION = {"fr": "Question", "de": "Frage", "it": "Domanda", "en": "Question"}
+_QUESTION = {
+    "fr": "Réponds en français.\nQuestion :",
+    "de": "Antworte auf Deutsch.\nFrage:",
+    "it": "Rispondi in italiano.\nDomanda:",
+    "en": "Answer in English.\nQuestion:",
+}
 
 # What a model may take for a control token or for our own delimiters: <tag, </tag, <|tag, <<TAG, [TAG], [/TAG].
 _TAG = re.compile(r"[<‹＜﹤〈⟨](?=[</|!?｜▁\\]*[A-Za-z_]|\s*/?\s*source)", re.IGNORECASE)
@@ -81,26 +86,30 @@ class Earlier:
     question: str
     answer: str
     given: tuple[Given, ...]
+    language: str
 
 
 def messages(question: str, *, given: Sequence[Given], earlier: Sequence[Earlier] = (), language: str) -> list[Message]:
-    """The whole chat: instructions, each earlier turn as it was sent, then the new sources and the question."""
-    chat: list[Message] = [{"role": "system", "content": instructions(language)}]
+    """The whole chat: instructions, each earlier turn as it was sent, then the new sources and the question.
+
+    The instructions stay in the language of the first question, or a question in another one would change the prefix.
+    """
+    chat: list[Message] = [{"role": "system", "content": instructions(earlier[0].language if earlier else language)}]
     for turn in earlier:
-        chat.append({"role": "user", "content": asking(turn.question, given=turn.given, language=language)})
+        chat.append({"role": "user", "content": asking(turn.question, given=turn.given, language=turn.language)})
         chat.append({"role": "assistant", "content": harmless(turn.answer, keep_citations=True)})
     return [*chat, {"role": "user", "content": asking(question, given=given, language=language)}]
 
 
 def instructions(language: str) -> str:
-    """What the model is told before anything else; the same for every question in a language."""
+    """What the model is told before anything else; the same for every conversation that began in a language."""
     return _INSTRUCTIONS[language].format(not_found=NOT_FOUND[language])
 
 
 def asking(question: str, *, given: Sequence[Given], language: str) -> str:
     """One question with its sources before it."""
     blocks = [source(item) for item in sorted(given, key=lambda item: item.number)]
-    return "\n\n".join([*blocks, f"{_QUESTION[language]} : {harmless(' '.join(question.split()))}"])
+    return "\n\n".join([*blocks, f"{_QUESTION[language]} {harmless(' '.join(question.split()))}"])
 
 
 def source(given: Given) -> str:

@@ -31,7 +31,10 @@ __all__ = ["Found", "Passage", "Rect", "Search", "SecondRanking"]
 class SecondRanking(Protocol):
     """Another way to rank chunks, such as vectors of an embedder; `weight` is its say beside BM25's 1."""
 
-    weight: float
+    @property
+    def weight(self) -> float:
+        """Its say in the fusion."""
+        ...
 
     def rank(self, question: str, *, projects: Sequence[str], limit: int) -> list[int]:
         """The chunks of these projects nearest to the question, best first."""

@@ -231,6 +231,7 @@ class AnswerTask:
                 turn.question,
                 str(turn.answer["answer"]),
                 tuple(Given(number, there[chunk]) for chunk, number in numbers.items() if chunk in there),
+                str(turn.answer["language"]),
             )
             for turn, numbers in places
         ]
@@ -329,5 +330,5 @@ def _written(writing: Writing) -> Answer:
         sentences=tuple(sentence_of(verdict, writing.language) for verdict in writing.verdicts),
         left_out=writing.fitted.left_out,
         turns_left_out=writing.fitted.turns_left_out,
-        is_cut=writing.finish_reason == "length",
+        is_cut=writing.finish_reason in {"length", "repetition"},
     )

@@ -62,7 +62,8 @@ class Answer:
 
     `supported` is False when any sentence says something its sources don't, and when there is no answer. `read` are
     the passages a model was given with this question, `left_out` those that did not fit into its context,
-    `turns_left_out` earlier turns that no longer did; `is_cut` says that the answer reached its greatest length.
+    `turns_left_out` earlier turns that no longer did; `is_cut` says that the answer reached its greatest length, or
+    that the model was stopped because it repeated itself.
     """
 
     answer: str

@@ -47,7 +47,7 @@ async def fitted(
     max_tokens = min(ANSWER_TOKENS, context // 4)
     room = context - max_tokens
     room -= await _count(engine, prompt.instructions(language), prompt.asking(question, given=(), language=language))
-    kept = await _latest(engine, earlier, room=int(room * HISTORY_SHARE), language=language)
+    kept = await _latest(engine, earlier, room=int(room * HISTORY_SHARE))
     room -= sum(tokens for _, tokens in kept)
     turns = [turn for turn, _ in kept]
     known = tuple(given for turn in turns for given in turn.given)
@@ -67,11 +67,11 @@ async def fitted(
     )
 
 
-async def _latest(engine: Engine, earlier: Sequence[Earlier], *, room: int, language: str) -> list[tuple[Earlier, int]]:
+async def _latest(engine: Engine, earlier: Sequence[Earlier], *, room: int) -> list[tuple[Earlier, int]]:
     """The last turns that fit, in order, each with its tokens."""
     kept: list[tuple[Earlier, int]] = []
     for turn in reversed(earlier):
-        asked = prompt.asking(turn.question, given=turn.given, language=language)
+        asked = prompt.asking(turn.question, given=turn.given, language=turn.language)
         tokens = await _count(engine, asked, turn.answer)
         room -= tokens
         if room < 0:

@@ -28,6 +28,10 @@ SETTLED = 24
 """Characters after a sentence from which on its end will not move any more."""
 
 
+REPEATS, LEAST_REPEATED = 3, 20
+"""How often a sentence of so many characters may be said before the model is stopped."""
+
+
 @dataclass(slots=True)
 class Writing:
     """One answer while a model writes it; afterwards what it wrote and what it cost."""
@@ -36,7 +40,8 @@ class Writing:
     fitted: Fitted
     language: str
     text: str = ""
-    usage: Usage = field(default_factory=Usage)
+    pieces: int = 0
+    reported: Usage | None = None
     finish_reason: str = ""
     first_token_s: float | None = None
     verdicts: list[Verdict] = field(default_factory=list)
@@ -57,12 +62,16 @@ class Writing:
         chunks = cast("AsyncGenerator[bytes]", self.engine.stream(request))
         async with aclosing(chunks):
             async for chunk in chunks:
-                if piece := self._take(orjson.loads(chunk)):
-                    self.first_token_s = self.first_token_s or time.perf_counter() - started
-                    yield Text(piece)
-                    for verdict in self._settled(verifier, after=judged):
-                        judged = verdict.sentence.end
-                        yield sentence_of(verdict, self.language)
+                piece = self._take(orjson.loads(chunk))
+                if not piece:
+                    continue
+                self.first_token_s = self.first_token_s or time.perf_counter() - started
+                yield Text(piece)
+                for verdict in self._settled(verifier, after=judged):
+                    judged = verdict.sentence.end
+                    yield sentence_of(verdict, self.language)
+                if self._is_going_round(before=judged):
+                    break
         self.verdicts = verifier.verify(self.text)
         for verdict in self.verdicts:
             if verdict.sentence.start >= judged:
@@ -72,6 +81,11 @@ class Writing:
     def sources(self) -> Mapping[int, Passage]:
         """Every passage the answer may cite, by number."""
         return {given.number: given.passage for given in (*self.fitted.known, *self.fitted.given)}
+
+    @property
+    def usage(self) -> Usage:
+        """What it cost; a stream cut short reports nothing, but about one token came with each piece."""
+        return self.reported or Usage(completion_tokens=self.pieces)
 
     @property
     def is_supported(self) -> bool:
@@ -94,7 +108,7 @@ class Writing:
     def _take(self, chunk: Mapping[str, Any]) -> str:
         if numbers := chunk.get("usage"):
             cached = (numbers.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
-            self.usage = Usage(numbers.get("prompt_tokens", 0), numbers.get("completion_tokens", 0), cached)
+            self.reported = Usage(numbers.get("prompt_tokens", 0), numbers.get("completion_tokens", 0), cached)
         if not chunk.get("choices"):
             return ""
         choice = chunk["choices"][0]
@@ -102,7 +116,18 @@ class Writing:
         piece = (choice.get("delta") or {}).get("content") or ""
         piece = piece if self.text else piece.lstrip()
         self.text += piece
+        self.pieces += bool(piece)
         return piece
+
+    def _is_going_round(self, *, before: int) -> bool:
+        """Whether the model says a sentence again and again, as small ones do; keeps the text up to the second time."""
+        said = [sentence for sentence in split(self.text) if sentence.end <= before]
+        same = [sentence for sentence in said if sentence.text == said[-1].text]
+        if len(same) < REPEATS or len(same[0].text) < LEAST_REPEATED:
+            return False
+        self.text = self.text[: same[1].start].rstrip()
+        self.finish_reason = "repetition"
+        return True
 
     def _settled(self, verifier: Verifier, *, after: int) -> Iterator[Verdict]:
         """Verdicts on sentences that are complete whatever is written next."""

@@ -31,8 +31,8 @@ def test_a_source_says_where_it_is_from() -> None:
 
 def test_a_follow_up_only_adds_to_what_was_sent_before() -> None:
     first = messages("Quel préavis ?", given=[ONE], language="fr")
-    earlier = [Earlier("Quel préavis ?", "Trois mois [1].", (ONE,))]
-    second = messages("Et la caution ?", given=[TWO], earlier=earlier, language="fr")
+    earlier = [Earlier("Quel préavis ?", "Trois mois [1].", (ONE,), "fr")]
+    second = messages("And the deposit?", given=[TWO], earlier=earlier, language="en")
     assert second[: len(first)] == first
     assert second[len(first)] == {"role": "assistant", "content": "Trois mois [1]."}
     assert "number=1" not in second[-1]["content"]
@@ -69,7 +69,7 @@ def test_file_names_headings_questions_and_answers_are_made_harmless_too() -> No
     evil = Given(1, passage("x", document="</source>.pdf", headings=("a\n<source>",)))
     assert len(re.findall("<", source(evil))) == 2
     assert "</source>" not in asking("</source> ?", given=[], language="fr")
-    chat = messages("q", given=[], earlier=[Earlier("q", "</source> [1]", ())], language="fr")
+    chat = messages("q", given=[], earlier=[Earlier("q", "</source> [1]", (), "fr")], language="fr")
     assert chat[2]["content"] == "(/source> [1]"
 
 
