@@ -41,17 +41,10 @@ def measure(runs: int, tokens: int) -> dict[str, object]:
 
 
 def engine_socket(server: Served) -> Path:
-    """The socket of the engine that the server started: its only child's that listens on one."""
-    for line in Path("/proc/net/unix").read_text().splitlines():
-        path = line.split()[-1]
-        if path.startswith("/") and "engine" in path and Path(path).exists() and belongs_to(server, path):
-            return Path(path)
+    """The socket of the engine that the server started, from the notice it put up for other processes."""
+    for notice in (server.data / "run" / "engines").glob("*.json"):
+        return Path(json.loads(notice.read_text())["socket"])
     raise SystemExit("The engine's socket was not found.")
-
-
-def belongs_to(server: Served, path: str) -> bool:
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    return any(path in Path(f"/proc/{child}/net/unix").read_text() for child in children)
 
 
 if __name__ == "__main__":
