@@ -13,6 +13,7 @@ import asyncio
 import json
 import math
 import random
+import re
 import statistics
 import tempfile
 import time
@@ -33,6 +34,7 @@ from intramuros.retrieval.quote import Quote, quotes
 from intramuros.retrieval.relevance import COMPARED, THRESHOLD, relevance
 from intramuros.retrieval.search import Search
 from intramuros.retrieval.sentences import split
+from intramuros.retrieval.verify import Verifier
 from intramuros.settings import load
 from intramuros.storage import fulltext
 from intramuros.storage.blobs import Blobs
@@ -40,6 +42,7 @@ from intramuros.storage.database import Database, create
 from intramuros.storage.schema import chunks, documents
 
 DATA = Path(__file__).parent / "data"
+NUMBER = re.compile(r"(?<![\w,.])\d{1,4}(?!\w)")
 Question = dict[str, Any]
 
 
@@ -178,6 +181,24 @@ def abstention(corpus: Corpus, answerable: Sequence[Question], unanswerable: Seq
     }
 
 
+def verifying(corpus: Corpus) -> dict[str, float]:
+    """How often sentences copied from a passage are confirmed, and the same with one number changed are."""
+    with corpus.database.read() as connection:
+        ids = list(connection.scalars(chunks.select().with_only_columns(chunks.c.id)))
+    changes = random.Random(1)
+    copied, changed = [], []
+    for passage in corpus.search.passages(ids, projects=[corpus.project.id]):
+        verifier = Verifier({1: passage}, passage.language)
+        for sentence in split(passage.text):
+            copied += [verdict.supported for verdict in verifier.verify(f"{sentence.text} [1]")]
+            number = NUMBER.search(sentence.text)
+            if number:
+                other = str(int(number[0]) + changes.choice((1, 2, 3, 7)))
+                text = f"{sentence.text[: number.start()]}{other}{sentence.text[number.end() :]} [1]"
+                changed.append(all(verdict.supported for verdict in verifier.verify(text)))
+    return {"verified_copied_sentences": share(copied), "verified_with_a_number_changed": share(changed)}
+
+
 def at_scale(corpus: Corpus, questions: Sequence[Question], *, size: int) -> dict[str, float]:
     """Search times with `size` more chunks, made of the documents' sentences in random order."""
     with corpus.database.read() as connection:
@@ -242,6 +263,7 @@ def measure(folder: Path, *, scale: int) -> dict[str, Any]:
             result |= {f"details_{name}": value for name, value in quoting(place, details).items()}
             result |= {f"other_half_{name}": value for name, value in quoting(place, (titles + details)[1::2]).items()}
             result |= abstention(place, titles + details, read(DATA / "unanswerable.jsonl"))
+        result |= verifying(place)
         if scale:
             result |= at_scale(place, titles, size=scale)
     return result

@@ -21,7 +21,7 @@ from intramuros.tasks import fitting
 from intramuros.tasks.answer import AnswerTask
 from intramuros.tasks.conversation import Conversations
 from tests.integration.conftest import People
-from tests.integration.retrieval.indexed import LEASE, add
+from tests.integration.retrieval.indexed import FAQ, add
 
 
 class Remembered:
@@ -51,10 +51,10 @@ async def test_a_follow_up_reads_only_what_is_new(
     task: AnswerTask, database: Database, project: Project, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fitting, "ANSWER_TOKENS", 16)
-    add(database, project, "bail.md", LEASE)
+    add(database, project, "faq.md", FAQ)
     conversation = task.conversations.create(project, by=people.alice)
     facts = []
-    for question in ("Quel est le préavis du bail ?", "À combien s'élève la caution du bail ?"):
+    for question in ("What does a parking card cost a month?", "Which paper does the printer take?"):
         entry = Entry("answer", None, "api")
         answer = await task.run(
             question, project=project, by=people.alice, entry=entry, conversation=conversation, mode="write"
@@ -62,6 +62,6 @@ async def test_a_follow_up_reads_only_what_is_new(
         assert (answer.mode, answer.model, answer.left_out) == ("write", "starter-test", 0)
         facts.append(entry.facts)
     first, second = facts
-    assert first["prompt_tokens"] > 200
+    assert first["prompt_tokens"] > 150
     assert second["cached_tokens"] >= first["prompt_tokens"]
-    assert second["prompt_tokens"] - second["cached_tokens"] < 0.3 * first["prompt_tokens"]
+    assert second["prompt_tokens"] - second["cached_tokens"] < 0.5 * first["prompt_tokens"]
