@@ -162,6 +162,11 @@ def _pieces(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
         yield start, stop
 
 
+def _introduces(unit: str) -> bool:
+    """Whether a unit belongs to what follows it: "The cases are:", or a short line that ends no sentence."""
+    return tokens(unit) <= _FEW_TOKENS and (unit.endswith(":") or (len(unit) <= 60 and unit[-1:].isalnum()))
+
+
 def _cut(text: str, start: int, end: int, units: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Puts units together to chunks of about equal size."""
     total = tokens(text[start:end])
@@ -172,8 +177,9 @@ def _cut(text: str, start: int, end: int, units: list[tuple[int, int]]) -> Itera
         size = tokens(text[group[0][0] : group[-1][1]]) if group else 0
         with_unit = tokens(text[group[0][0] : unit[1]]) if group else 0
         if group and (with_unit > MAX_TOKENS or (size >= aim * 0.9 and with_unit > aim * 1.1)):
+            carried = [group.pop()] if len(group) > 1 and _introduces(text[group[-1][0] : group[-1][1]]) else []
             made.append((group[0][0], group[-1][1]))
-            group = []
+            group = carried
         group.append(unit)
     if group:
         made.append((group[0][0], group[-1][1]))

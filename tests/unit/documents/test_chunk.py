@@ -61,6 +61,14 @@ def test_abbreviations_do_not_end_sentences() -> None:
         assert chunk.text.startswith("M. Dupont")
 
 
+def test_what_introduces_stays_with_what_follows() -> None:
+    section = [Block(SENTENCE * 5), Block(SENTENCE * 5), Block("Les cas sont les suivants :")]
+    items = [Block(f"- cas numéro {n}, " + SENTENCE.strip(), "item") for n in range(8)]
+    for chunk in chunks(reading([*section, *items])):
+        assert not chunk.text.endswith(":")
+    assert any("suivants :\n\n- cas numéro 0" in chunk.text for chunk in chunks(reading([*section, *items])))
+
+
 def test_table_rows_stay_whole() -> None:
     rows = [Block(f"Destination: Ville {n} | Hôtel: {100 + n} CHF | Repas: {n} CHF", "row") for n in range(60)]
     found = chunks(reading([Block("Barème", "heading", 1), *rows]))

@@ -64,8 +64,7 @@ def _confine() -> dict[str, bool]:
     sandbox.drop_privileges()
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
     network = sandbox.leave_network()
-    package = Path(__file__).resolve().parents[3]
-    prefixes = {Path(sys.prefix), Path(sys.base_prefix), Path(sysconfig.get_paths()["stdlib"]), package}
+    prefixes = {Path(path) for path in (sys.prefix, sys.base_prefix, sysconfig.get_paths()["stdlib"], *sys.path)}
     return {"network": network, "files": sandbox.only_read([*prefixes, *_FONTS]), "calls": _calls_can_be_forbidden()}
 
 
@@ -224,7 +223,3 @@ def _write(data_fd: int, frame: bytes) -> None:
     view = memoryview(frame)
     while view:
         view = view[os.write(data_fd, view) :]
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from intramuros.documents.document import Page, Reading
@@ -27,6 +28,7 @@ from intramuros.documents.reader import wire
 from intramuros.errors import DocumentError
 from intramuros.settings import Settings
 
+_PROGRAM = "intramuros.documents.reader.process"
 _GRACE_S = 5.0  # the reader process ends a child at its time limit; this much later the process itself counts as hung
 _RENDER_TIME_S = 20.0
 _START_S = 30.0
@@ -167,7 +169,9 @@ class _Process:
     def started(cls) -> _Process:
         """Raises: DocumentError `reader_failed`."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-I", "-B", "-m", "intramuros.documents.reader.process", str(theirs.fileno())]
+        paths = [path for path in sys.path if Path(path).is_absolute()]  # isolated mode knows no PYTHONPATH
+        program = f"import sys; sys.path[:] = {paths!r}; from {_PROGRAM} import main; main({theirs.fileno()})"
+        command = [sys.executable, "-I", "-B", "-c", program]
         environment = {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
         try:
             with theirs:
