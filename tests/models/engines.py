@@ -19,7 +19,7 @@ from intramuros.privacy.egress import Egress
 from intramuros.settings import Settings
 
 HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "Bonjour"}], "temperature": 0}
-LONG = HELLO | {"max_tokens": 900}
+LONG = HELLO | {"max_tokens": 900, "ignore_eos": True}
 
 
 def installed(path: Path, name: str = "tiny") -> InstalledModel:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, Protocol
 
 import orjson
 
 from intramuros.engines.engine import ChatRequest, Reply, Usage
+from intramuros.engines.gathered import Gathered
 from intramuros.errors import BadRequest, ContextOverflow, EngineDied, EngineError, IntramurosError
 from intramuros.privacy.egress import as_connection_errors
 
@@ -85,7 +86,14 @@ class OpenAIHttp:
 
     async def generate(self, request: ChatRequest) -> Reply:
         """Completes a chat. Raises: as the engine contract."""
-        raw = await self.post("/v1/chat/completions", self._chat(request))
+        if request.get("tools") and request.get("logprobs"):  # the engine does not stream both
+            raw = await self.post("/v1/chat/completions", self._chat(request))
+        else:
+            gathered = Gathered()
+            async with aclosing(self.stream(request)) as chunks:
+                async for chunk in chunks:
+                    gathered.add(orjson.loads(chunk))
+            raw = gathered.reply()
         choice = (raw.get("choices") or [{}])[0]
         text = (choice.get("message") or {}).get("content") or ""
         return Reply(text, choice.get("finish_reason") or "", usage_in(raw), raw)

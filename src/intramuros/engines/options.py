@@ -25,14 +25,15 @@ SPECULATIONS = ("none", "ngram-map-k", "ngram-mod")
 GOOD_CONTEXT, LEAST_CONTEXT, SMALLEST_CONTEXT = 8192, 4096, 512
 KV_SHARE = 0.5
 """Share of the free memory that caches may take by default; the rest is for documents, other models, the system."""
-ALL_LAYERS = 999
+ALL_THAT_FIT = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
     """How one engine runs. `context_tokens` is for one conversation; `batch_tokens` the physical batch of a prompt.
 
-    `kind` is chat, embed or rerank. `flash_attention` None leaves it to the engine, as does `gpu_layers` 0 a CPU.
+    `kind` is chat, embed or rerank. `flash_attention` None leaves it to the engine. `gpu_layers` 0 is the processor
+    alone; -1 puts as many layers on the GPUs as fit.
     """
 
     threads: int
@@ -83,7 +84,7 @@ def choose(header: GgufHeader, machine: Machine, settings: Settings) -> EngineOp
         flash_attention=None if plain else False,
         cache_type_k="f16" if plain else "q8_0",
         batch_tokens=512 if plain else 128,
-        gpu_layers=ALL_LAYERS if on_gpu else 0,
+        gpu_layers=ALL_THAT_FIT if on_gpu else 0,
         prompt_cache_mib=settings.prompt_cache_mib if kind == "chat" else 0,
         kind=kind,
     )
@@ -140,7 +141,7 @@ def _fits(options: EngineOptions, header: GgufHeader, machine: Machine) -> bool:
 
 
 def _fits_gpu(header: GgufHeader, machine: Machine) -> bool:
-    """Whether the whole model fits into the GPUs' free memory; the engine shares it out if not."""
+    """Whether the GPUs have room for a good part of the model; the engine puts the rest beside the processor."""
     return bool(machine.gpus) and sum(gpu.free_bytes for gpu in machine.gpus) > header.tensor_bytes // 4
 
 

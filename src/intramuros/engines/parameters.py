@@ -50,6 +50,7 @@ def parameters(options: EngineOptions, *, model: Path, name: str, socket: Path) 
         "cache_type_k": CACHE_TYPES[options.cache_type_k],
         "cache_type_v": CACHE_TYPES[options.cache_type_v],
         "n_gpu_layers": options.gpu_layers,
+        "fit_params": options.gpu_layers < 0,  # takes 0.15 s, and only GPUs have something to fit
         "cache_ram_mib": options.prompt_cache_mib,
     }
     if options.kind == "chat":
@@ -74,7 +75,6 @@ def _always(model: Path, name: str, socket: Path) -> dict[str, Any]:
         "cont_batching": True,
         "cache_prompt": True,
         "ctx_shift": False,
-        "fit_params": False,
         "warmup": False,
         "n_threads_http": MOST_REQUESTS,
     }

@@ -12,15 +12,18 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Protocol
 
 from intramuros.engines import child
+from intramuros.engines.autotune import Tuned, tune
 from intramuros.engines.engine import Engine, Health
 from intramuros.engines.local import LocalEngine
 from intramuros.engines.options import EngineOptions, choose
-from intramuros.errors import EngineDied, IntramurosError, ModelTooLarge
+from intramuros.engines.published import Notices
+from intramuros.errors import EngineDied, IntramurosError, ModelFileError, ModelTooLarge
 from intramuros.models.installed import InstalledModel
 from intramuros.models.machine import Machine
 from intramuros.privacy.egress import Egress
@@ -132,17 +135,67 @@ class EnginePool:
         return seat
 
     async def _load(self, model: InstalledModel) -> LocalEngine:
-        options = await self._options(model)
+        await self._verify(model)
+        options = await self._options(model, Machine.detect(gpus=await child.gpus()))
         return await LocalEngine.start(model, options, self.folder, self.settings, egress=self.egress)
 
-    async def _options(self, model: InstalledModel) -> EngineOptions:
-        machine = Machine.detect(gpus=await child.gpus())
+    async def _options(self, model: InstalledModel, machine: Machine) -> EngineOptions:
+        """What to load the model with; other engines make room for it if they are idle. Raises: ModelTooLarge."""
+        if Notices(self.folder).find(model.name, sha256=model.sha256):  # another process has it in memory already
+            machine = replace(machine, available_bytes=machine.memory_bytes)
+            return self._remembered(model, choose(model.header, machine, self.settings), machine)
         try:
-            return choose(model.header, machine, self.settings)
+            options = choose(model.header, machine, self.settings)
         except ModelTooLarge:
             if not await self._unload(least_idle_s=0, others_than=model.name):
                 raise
-        return choose(model.header, Machine.detect(gpus=machine.gpus), self.settings)
+            options = choose(model.header, Machine.detect(gpus=machine.gpus), self.settings)
+        return await self._tuned(model, options, machine)
+
+    async def _verify(self, model: InstalledModel) -> None:
+        """Reads a model's file through at its first load, and again when it was touched.
+
+        Raises: ModelFileError if it isn't what was installed.
+        """
+        if self.remember is None:
+            return
+        try:
+            found = model.path.stat()
+        except OSError:
+            return  # the engine says why it can't be read
+        key, mark = f"verified:{model.name}", [model.sha256, found.st_ino, found.st_size, found.st_mtime_ns]
+        if self.remember.load(key) == mark:
+            return
+        if await asyncio.to_thread(model.digest) != model.sha256:
+            raise ModelFileError(
+                f"The file of {model.name} has changed since it was installed: its hash is another one."
+            )
+        await asyncio.to_thread(self.remember.save, key, mark)
+
+    async def _tuned(self, model: InstalledModel, options: EngineOptions, machine: Machine) -> EngineOptions:
+        """The options with what was measured for this machine, model and engine; measures it if need be."""
+        if self.remember is None or not self.settings.autotune:
+            return options
+        key = _key(model, machine)
+        if self.remember.load(key) is not None:
+            return self._remembered(model, options, machine)
+        tuned = await tune(
+            model, options, machine, folder=self.folder, egress=self.egress, report=partial(self._report, model.name)
+        )
+        if tuned.complete:
+            await asyncio.to_thread(self.remember.save, key, tuned.to_json())
+        return tuned.applied(options)
+
+    def _remembered(self, model: InstalledModel, options: EngineOptions, machine: Machine) -> EngineOptions:
+        found = self.remember.load(_key(model, machine)) if self.remember and self.settings.autotune else None
+        try:
+            return Tuned(found["changes"]).applied(options) if found else options
+        except (TypeError, ValueError, KeyError):
+            return options
+
+    def _report(self, name: str, step: str, share: float) -> None:
+        if (seat := self._seats.get(name)) is not None:
+            seat.detail = f"measuring {step}" if share < 1 else ""
 
     async def _unload_idle(self) -> None:
         idle_s = self.settings.engine_idle_s
@@ -183,6 +236,6 @@ async def _close(seat: Seat) -> None:
         await engine.close()
 
 
-def engine_build() -> str:
-    """The build of the engine, for what is remembered of it."""
-    return version("xllamacpp")
+def _key(model: InstalledModel, machine: Machine) -> str:
+    """What a measurement holds for: this machine, this file, this build of the engine."""
+    return f"engine:{machine.fingerprint}:{model.sha256}:{version('xllamacpp')}"

@@ -39,6 +39,11 @@ async def attached(model: InstalledModel, folder: Path) -> Started:
         yield engine
 
 
+MAKE: dict[str, Callable[[Path], Path]] = {
+    "chat": lambda path: tiny.chat(path, layers=32),  # so slow that a test can look at it while it writes
+    "embedder": tiny.embedder,
+    "reranker": tiny.reranker,
+}
 ENGINES: dict[str, Callable[[InstalledModel, Path], Any]] = {"local": local, "attached": attached}
 SCHEMA = {
     "type": "object",
@@ -66,7 +71,7 @@ async def start(kind: str, folder: Path) -> AsyncIterator[Callable[[str], Awaita
         async def start(what: str) -> LocalEngine:
             path = folder / f"{what}.gguf"
             if not path.exists():
-                getattr(tiny, what)(path)
+                MAKE[what](path)
             model = engines.installed(path, f"tiny-{what}")
             return await stack.enter_async_context(ENGINES[kind](model, folder))
 

@@ -1,0 +1,204 @@
+"""The pool on real workers: one load for many, unloading, what is remembered, and files that changed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from intramuros.engines import autotune, options, pool
+from intramuros.engines.autotune import Tuned
+from intramuros.engines.local import LocalEngine
+from intramuros.engines.pool import EnginePool
+from intramuros.engines.published import began
+from intramuros.errors import EngineLoadFailed, ModelFileError, ModelTooLarge
+from intramuros.models.installed import InstalledModel
+from intramuros.privacy.egress import Egress
+from tests.models import engines, tiny
+from tests.models.engines import HELLO, LONG, Memory, Shelf, until
+
+
+def installed(path: Path, name: str) -> InstalledModel:
+    return replace(engines.installed(path, name), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    one = installed(tiny.chat(tmp_path / "one.gguf"), "one")
+    two = installed(tiny.embedder(tmp_path / "two.gguf"), "two")
+    return Shelf({"one": one, "default": one, "two": two})
+
+
+class Pools:
+    """Pools of the same user on the same data."""
+
+    def __init__(self, tmp_path: Path, shelf: Shelf) -> None:
+        self.tmp_path, self.shelf, self.opened = tmp_path, shelf, list[EnginePool]()
+
+    def open(self, remember: Memory | None = None, **more: Any) -> EnginePool:
+        chosen = engines.settings(self.tmp_path, **more)
+        opened = EnginePool(self.shelf, chosen, egress=Egress(), remember=remember)
+        self.opened.append(opened)
+        return opened
+
+
+@pytest.fixture
+async def pools(tmp_path: Path, shelf: Shelf) -> AsyncIterator[Pools]:
+    made = Pools(tmp_path, shelf)
+    yield made
+    for opened in made.opened:
+        await opened.stop()
+
+
+async def borrowed(pool: EnginePool, name: str = "one") -> LocalEngine:
+    async with pool.engine(name) as engine:
+        assert isinstance(engine, LocalEngine)
+        return engine
+
+
+async def test_many_requests_load_a_model_once(pools: Pools) -> None:
+    pool = pools.open()
+    found = await asyncio.gather(*(borrowed(pool, name) for name in ("one", "default", "one")))
+    assert len({id(engine) for engine in found}) == 1
+    assert pool.states()["one"].state == "ready"
+
+
+async def test_an_idle_engine_is_unloaded_and_comes_back(pools: Pools) -> None:
+    pool = pools.open(engine_idle_s=0.2)
+    async with pool.engine("one") as engine:
+        await asyncio.sleep(0.5)  # in use: stays
+        assert (await engine.generate(HELLO | {"max_tokens": 1})).text is not None
+        worker = engine.pid  # type: ignore[attr-defined]
+    await until(lambda: not began(worker))
+    assert "one" not in pool.states()
+    assert (await borrowed(pool)).pid != worker
+
+
+async def test_a_second_process_uses_the_engine_that_is_there(pools: Pools) -> None:
+    server, command = pools.open(), pools.open()
+    loaded, found = await borrowed(server), await borrowed(command)
+    assert found is not loaded and found.pid == loaded.pid
+    assert (await found.generate(HELLO | {"max_tokens": 2})).usage.completion_tokens == 2
+    await command.stop()
+    assert began(loaded.pid) and (await loaded.generate(HELLO | {"max_tokens": 1})).text is not None
+
+
+async def test_a_process_whose_engine_was_another_ones_loads_its_own_when_that_ends(pools: Pools) -> None:
+    server, command = pools.open(), pools.open()
+    await borrowed(server)
+    engine = await borrowed(command)
+    shared = engine.pid
+    await server.stop()
+    assert (await engine.generate(HELLO | {"max_tokens": 2})).usage.completion_tokens == 2
+    assert engine.pid not in (0, shared)
+
+
+async def test_an_engine_that_another_process_uses_is_not_unloaded(pools: Pools) -> None:
+    server, command = pools.open(engine_idle_s=0.1), pools.open()
+    worker = (await borrowed(server)).pid
+    async with command.engine("one") as engine:
+        reply = await engine.generate(LONG)
+    assert reply.usage.completion_tokens == 900
+    await until(lambda: not began(worker))
+
+
+async def test_a_failed_load_is_told_and_the_next_request_tries_again(pools: Pools, shelf: Shelf) -> None:
+    pool, one = pools.open(), shelf.models["one"]
+    whole = one.path.read_bytes()
+    one.path.write_bytes(whole[:-20_000])
+    for _ in range(2):
+        with pytest.raises(EngineLoadFailed, match="corrupted or incomplete"):
+            await borrowed(pool)
+    assert pool.states()["one"].state == "failed" and "corrupted" in pool.states()["one"].detail
+    one.path.write_bytes(whole)
+    assert (await borrowed(pool)).state.state == "ready"
+
+
+async def test_one_flipped_bit_in_the_weights_is_noticed(pools: Pools, shelf: Shelf) -> None:
+    memory, path = Memory(), shelf.models["one"].path
+    pool = pools.open(memory)
+    await borrowed(pool)
+    await pool.stop()
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 4
+    path.write_bytes(data)
+    with pytest.raises(ModelFileError, match="changed since it was installed"):
+        await borrowed(pools.open(memory))
+
+
+async def test_a_file_is_read_through_only_once(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, read = Memory(), []
+    digest = InstalledModel.digest
+
+    def counted(model: InstalledModel) -> str:
+        read.append(model.name)
+        return digest(model)
+
+    monkeypatch.setattr(InstalledModel, "digest", counted)
+    for _ in range(2):
+        pool = pools.open(memory)
+        await borrowed(pool)
+        await pool.stop()
+    assert read == ["one"]
+
+
+async def test_what_was_measured_is_remembered(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, measured = Memory(), []
+
+    async def tune(model: InstalledModel, *arguments: Any, report: autotune.Report, **more: Any) -> Tuned:
+        report("attention", 0.0)
+        measured.append(first.states()[model.name].detail)
+        return Tuned({"speculation": "ngram-map-k"})
+
+    monkeypatch.setattr(pool, "tune", tune)
+    first, second = pools.open(memory, autotune=True), pools.open(memory, autotune=True)
+    assert (await borrowed(first)).options.speculation == "ngram-map-k"
+    await first.stop()
+    assert (await borrowed(second)).options.speculation == "ngram-map-k"
+    assert measured == ["measuring attention"]
+
+
+async def test_a_measurement_that_was_disturbed_is_made_again(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, measured = Memory(), []
+
+    async def tune(model: InstalledModel, *arguments: Any, **more: Any) -> Tuned:
+        measured.append(model.name)
+        return Tuned({}, complete=False)
+
+    monkeypatch.setattr(pool, "tune", tune)
+    for _ in range(2):
+        opened = pools.open(memory, autotune=True)
+        await borrowed(opened)
+        await opened.stop()
+    assert measured == ["one", "one"]
+
+
+async def test_idle_engines_make_room_for_a_model_that_needs_it(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = pools.open()
+    worker = (await borrowed(opened, "two")).pid
+    refused = []
+
+    def choose_when_free(*arguments: Any) -> Any:
+        if began(worker):
+            refused.append(True)
+            raise ModelTooLarge("no room")
+        return options.choose(*arguments)
+
+    monkeypatch.setattr(pool, "choose", choose_when_free)
+    assert (await borrowed(opened)).state.state == "ready"
+    assert refused and set(opened.states()) == {"one"}
+
+
+async def test_stopping_while_a_model_loads_leaves_no_worker(pools: Pools) -> None:
+    pool = pools.open()
+    waiting = asyncio.create_task(borrowed(pool))
+    await asyncio.sleep(0.02)
+    await pool.stop()
+    with pytest.raises(Exception, match="stopped"):
+        await waiting
+    assert pool.states() == {}

@@ -1,0 +1,161 @@
+"""The HTTP dialect against answers as they come off a socket, cut anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from intramuros.engines import openai_http
+from intramuros.engines.openai_http import OpenAIHttp, error_from
+from intramuros.errors import BadRequest, ContextOverflow, EngineDied, EngineError
+
+EVENTS = (
+    b'data: {"choices":[{"delta":{"content":"un"}}]}\n\n'
+    b": ping\n\n"
+    b'data: {"choices":[{"delta":{"content":" \\n\\n deux"}}]}\n\n'
+    b'data: {"choices":[],"usage":{"prompt_tokens":3}}\n\n'
+    b"data: [DONE]\n\n"
+)
+CHUNKS = [b'{"choices":[{"delta":{"content":"un"}}]}', b'{"choices":[{"delta":{"content":" \\n\\n deux"}}]}']
+CHUNKS += [b'{"choices":[],"usage":{"prompt_tokens":3}}']
+
+
+class Answer:
+    """An answer that comes in pieces; a piece that is an exception breaks it off."""
+
+    def __init__(self, *pieces: bytes | Exception, status: int = 200) -> None:
+        self.pieces, self.status, self.is_closed = list(pieces), status, False
+
+    @property
+    def content(self) -> Answer:
+        return self
+
+    async def readany(self) -> bytes:
+        piece = self.pieces.pop(0) if self.pieces else b""
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+    async def read(self) -> bytes:
+        return b"".join([piece async for piece in self._rest()])
+
+    async def _rest(self) -> AsyncIterator[bytes]:
+        while piece := await self.readany():
+            yield piece
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Session:
+    """Gives the answers it was told to give, and keeps what was asked."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers, self.asked, self.at_once, self.most = list(answers), list[dict[str, Any]](), 0, 0
+
+    @asynccontextmanager
+    async def post(self, url: str, *, data: bytes, headers: Mapping[str, str]) -> AsyncIterator[Answer]:
+        self.asked.append(json.loads(data))
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        try:
+            await asyncio.sleep(0)
+            yield self.answers.pop(0)
+        finally:
+            self.at_once -= 1
+
+    def get(self, url: str, *, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Answer]:
+        return self.post(url, data=b"{}", headers=headers)
+
+    async def close(self) -> None:
+        return None
+
+
+def client(*answers: Answer) -> OpenAIHttp:
+    return OpenAIHttp(Session(*answers), model="a-model")
+
+
+@given(cuts=st.lists(st.integers(1, len(EVENTS) - 1), unique=True).map(sorted))
+@settings(max_examples=60)
+def test_a_stream_is_the_same_wherever_it_is_cut(cuts: list[int]) -> None:
+    borders = [0, *cuts, len(EVENTS)]
+    pieces = [EVENTS[start:end] for start, end in pairwise(borders)]
+
+    async def read() -> list[bytes]:
+        return [chunk async for chunk in client(Answer(*pieces)).stream({"messages": []})]
+
+    assert asyncio.run(read()) == CHUNKS
+
+
+async def test_a_stream_that_ends_early_is_a_dead_engine() -> None:
+    for ending in ([], [ConnectionResetError()], [b'data: {"half']):
+        answer = Answer(EVENTS[:60], *ending)
+        with pytest.raises(EngineDied):
+            [chunk async for chunk in client(answer).stream({"messages": []})]
+        assert answer.is_closed
+
+
+async def test_a_stream_that_is_left_closes_its_connection() -> None:
+    answer = Answer(EVENTS)
+    async with aclosing(client(answer).stream({"messages": []})) as chunks:
+        await anext(chunks)
+        assert not answer.is_closed
+    assert answer.is_closed
+
+
+async def test_an_error_inside_a_stream_is_raised() -> None:
+    said = b'data: {"error":{"code":400,"message":"x","type":"exceed_context_size_error","n_prompt_tokens":9,"n_ctx":8}}\n\n'
+    with pytest.raises(ContextOverflow) as error:
+        [chunk async for chunk in client(Answer(EVENTS.split(b": ping")[0], said)).stream({"messages": []})]
+    assert error.value.details == {"prompt_tokens": 9, "context_tokens": 8}
+
+
+async def test_the_engines_switches_stay_out_of_requests() -> None:
+    http = client(Answer(EVENTS))
+    async for _ in http.stream({"messages": [], "id_slot": 3, "cache_prompt": False, "stream": False, "top_k": 4}):
+        pass
+    assert http.session.asked == [  # type: ignore[attr-defined]
+        {"messages": [], "top_k": 4, "model": "a-model", "stream": True, "stream_options": {"include_usage": True}}
+    ]
+
+
+async def test_only_so_many_requests_reach_the_engine_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_http, "MOST_REQUESTS", 3)
+    http = client(*(Answer(b'{"tokens":[1]}') for _ in range(20)))
+    await asyncio.gather(*(http.tokenise("a") for _ in range(20)))
+    assert http.session.most == 3  # type: ignore[attr-defined]
+
+
+def failure(status: int, kind: str, message: str, **more: Any) -> bytes:
+    return json.dumps({"error": {"code": status, "message": message, "type": kind, **more}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (400, failure(400, "exceed_context_size_error", "long", n_prompt_tokens=9, n_ctx=8), ContextOverflow),
+        (500, failure(500, "server_error", "input (900 tokens) is too large to process (512)"), ContextOverflow),
+        (400, failure(400, "invalid_request_error", "JSON schema error at #: secret"), BadRequest),
+        (500, failure(500, "server_error", "image input is not supported - secret"), BadRequest),
+        (500, failure(500, "server_error", "a secret went wrong"), EngineError),
+        (502, b"<html>secret</html>", EngineError),
+        (500, b'{"error": "secret"}', EngineError),
+    ],
+)
+def test_errors_are_ours_and_quote_nothing(status: int, body: bytes, expected: type[Exception]) -> None:
+    error = error_from(status, body)
+    assert type(error) is expected
+    assert "secret" not in f"{error.message} {error.hint} {error.details}"
+
+
+def test_an_overflow_has_its_counts_also_where_the_engine_hides_them_in_words() -> None:
+    error = error_from(500, failure(500, "server_error", "input (900 tokens) is too large to process. (size: 512)"))
+    assert error.details == {"prompt_tokens": 900, "context_tokens": 512}
