@@ -1,0 +1,68 @@
+"""Autotuning with real workers, on a tiny model: that it measures and ends, not how fast the machine is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from intramuros.engines import autotune
+from intramuros.engines.autotune import tune
+from intramuros.models.machine import Machine
+from intramuros.privacy.egress import Egress
+from tests.models import engines, tiny
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if nobody else used the machine."""
+
+    async def idle(**_: Any) -> float:
+        return 0.0
+
+    monkeypatch.setattr(autotune, "busy_share", idle)
+    monkeypatch.setattr(autotune, "STEP_S", 60.0)
+    monkeypatch.setattr(autotune, "ROUNDS", 1)
+
+
+async def test_every_step_is_measured_and_reported(tmp_path: Path) -> None:
+    model = engines.installed(tiny.chat(tmp_path / "tiny.gguf"))
+    options = engines.options(model, engines.settings(tmp_path))
+    machine, said = Machine("x", "x86_64", 1, 2, frozenset(), 1 << 34, 1 << 33), []
+    tuned = await tune(
+        model, options, machine, folder=tmp_path / "run", egress=Egress(), report=lambda *step: said.append(step)
+    )
+    assert tuned.complete
+    assert [step for step, _ in said] == ["attention", "threads", "speculation", "done"]
+    assert [share for _, share in said] == sorted(share for _, share in said) and said[-1][1] == 1
+    assert {"attention_turn_s", "threads_1_tokens_s", "threads_2_tokens_s", "copying_tokens_s"} <= set(tuned.measured)
+    assert tuned.measured["attention_turn_s"] <= tuned.measured["attention_default_turn_s"]
+    assert tuned.applied(options).context_tokens == options.context_tokens
+    assert not list((tmp_path / "run").iterdir())  # no sockets, no stand-in left
+
+
+async def test_copying_is_measured_on_drafts_that_were_taken(tmp_path: Path) -> None:
+    model = engines.installed(tiny.chat(tmp_path / "tiny.gguf", layers=24))
+    options = engines.options(model, engines.settings(tmp_path))
+    machine = Machine("x", "x86_64", 1, 1, frozenset(), 1 << 34, 1 << 33)
+    tuned = await tune(model, options, machine, folder=tmp_path / "run", egress=Egress())
+    assert tuned.measured["copying_tokens_s"] > 1.5 * tuned.measured["plain_tokens_s"]
+    assert tuned.applied(options).speculation == "ngram-map-k"
+
+
+async def test_a_model_that_can_not_be_loaded_leaves_the_choice_as_it_was(tmp_path: Path) -> None:
+    model = engines.installed(tiny.chat(tmp_path / "tiny.gguf"))
+    model.path.write_bytes(model.path.read_bytes()[:-20_000])
+    options = engines.options(model, engines.settings(tmp_path))
+    tuned = await tune(model, options, Machine.detect(), folder=tmp_path / "run", egress=Egress())
+    assert not tuned.complete and tuned.applied(options).speculation == "none"
+
+
+async def test_a_step_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autotune, "STEP_S", 0.01)
+    model = engines.installed(tiny.chat(tmp_path / "tiny.gguf"))
+    options = engines.options(model, engines.settings(tmp_path))
+    tuned = await tune(model, options, Machine.detect(), folder=tmp_path / "run", egress=Egress())
+    assert not tuned.complete and tuned.changes == {}
+    assert not list((tmp_path / "run").iterdir())
