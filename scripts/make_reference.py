@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
 
 from intramuros import errors
@@ -40,10 +40,10 @@ def commands_page() -> str:
 
     rows = ["# Commands", ""]
     for path, command in _commands(typer.main.get_command(app), "intramuros"):
-        context = click.Context(command, info_name=path)
+        context = command.context_class(command, info_name=path)
         pieces = " ".join(command.collect_usage_pieces(context))
         rows += [f"## {path}", "", (command.help or "").strip(), "", f"`{path} {pieces}`", ""]
-        options = [p for p in command.get_params(context) if isinstance(p, click.Option) and p.name != "help"]
+        options = [p for p in command.get_params(context) if p.param_type_name == "option" and p.name != "help"]
         if options:
             rows += ["| option | meaning |", "| --- | --- |"]
             rows += [f"| `{', '.join([*p.opts, *p.secondary_opts])}` | {p.help or ''} |" for p in options]
@@ -51,8 +51,9 @@ def commands_page() -> str:
     return "\n".join(rows)
 
 
-def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
-    if isinstance(command, click.Group):
+def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """The commands below a group, with their paths: Click's objects, which Typer brings along under another name."""
+    if hasattr(command, "commands"):
         for name, child in sorted(command.commands.items()):
             yield from _commands(child, f"{path} {name}")
     else:

@@ -17,6 +17,13 @@ def test_reference_page_is_current(name: str) -> None:
     assert written == MAKER["PAGES"][name](), "run: python scripts/make_reference.py"
 
 
+def test_the_commands_page_has_every_command() -> None:
+    page = MAKER["PAGES"]["commands.md"]()
+    for command in ("add", "ask", "demo", "init", "keys create", "models pull", "search", "selftest", "serve"):
+        assert f"## intramuros {command}\n" in page
+    assert "--project" in page
+
+
 def test_both_readmes_have_the_same_sections() -> None:
     english, french = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.fr.md"))
     assert english.count("\n## ") == french.count("\n## ")
