@@ -22,8 +22,6 @@ class Word:
 
     stems: frozenset[str]
     weight: float
-    is_known: bool
-    """Whether any passage of the searched projects has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,5 +89,5 @@ def weighed(groups: Iterable[frozenset[str]], *, frequency: Mapping[str, int], p
     for stems in groups:
         having = min(passages, max((frequency.get(stem, 0) for stem in stems), default=0))
         weight = math.log(1 + (passages - having + 0.5) / (having + 0.5))
-        words.append(Word(stems, weight, is_known=having > 0))
+        words.append(Word(stems, weight))
     return tuple(words)

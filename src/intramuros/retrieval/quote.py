@@ -114,7 +114,7 @@ def _local_weights(query: Query, found: Sequence[Analysed]) -> dict[str, list[Wo
     for passage in found:
         sentences[passage.passage.document_id].extend(map(frozenset, passage.stems))
     return {
-        document: [Word(word.stems, word.weight * _rarity(word, among), word.is_known) for word in query.words]
+        document: [Word(word.stems, word.weight * _rarity(word, among)) for word in query.words]
         for document, among in sentences.items()
     }
 

@@ -12,10 +12,9 @@ from typing import Protocol
 
 from sqlalchemy import Connection, select
 
-from intramuros.documents.document import Rect
 from intramuros.retrieval.fuse import fused
 from intramuros.retrieval.passage import Passage
-from intramuros.retrieval.query import Query, stems_of, weighed
+from intramuros.retrieval.query import Query, Word, stems_of, weighed
 from intramuros.storage import fulltext
 from intramuros.storage.database import Database
 from intramuros.storage.schema import chunks, documents
@@ -24,8 +23,6 @@ PER_DOCUMENT = 3
 """Passages of one document before those of others had their turn."""
 DEPTH = 5
 """How many times `limit` is ranked, so that there are other documents to choose from."""
-
-__all__ = ["Found", "Passage", "Rect", "Search", "SecondRanking"]
 
 
 class SecondRanking(Protocol):
@@ -99,7 +96,7 @@ def _languages(connection: Connection, projects: Sequence[str]) -> list[str]:
     return sorted(language for (language,) in connection.execute(statement) if language) or ["fr"]
 
 
-def _weighed(connection: Connection, groups: Sequence[frozenset[str]], projects: Sequence[str]):  # type: ignore[no-untyped-def]
+def _weighed(connection: Connection, groups: Sequence[frozenset[str]], projects: Sequence[str]) -> tuple[Word, ...]:
     terms = [stem for group in groups for stem in group]
     frequency = fulltext.document_frequency(connection, terms, project_ids=projects)
     return weighed(groups, frequency=frequency, passages=fulltext.count(connection, project_ids=projects))

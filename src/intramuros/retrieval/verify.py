@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from intramuros.documents.analyse import fold as fold_word
 from intramuros.documents.analyse import terms
 from intramuros.documents.language import STOP_WORDS
 from intramuros.retrieval import dates, names, numbers
+from intramuros.retrieval.evidence import Evidence, held_in, said_in
 from intramuros.retrieval.passage import Passage
 from intramuros.retrieval.sentences import Sentence, split
 
@@ -55,81 +56,13 @@ class Verdict:
         return not self.problems
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What one passage, or several together, hold to check against."""
-
-    languages: frozenset[str] = frozenset()
-    quantities: tuple[numbers.Quantity, ...] = ()
-    dates: tuple[tuple[dates.Date, ...], ...] = ()
-    minutes: frozenset[int] = frozenset()
-    weekdays: frozenset[int] = frozenset()
-    references: frozenset[str] = frozenset()
-    words: frozenset[str] = frozenset()
-    stems: frozenset[str] = frozenset()
-    texts: tuple[str, ...] = field(default=(), repr=False)
-
-    def __or__(self, other: Evidence) -> Evidence:
-        return Evidence(
-            self.languages | other.languages,
-            self.quantities + other.quantities,
-            self.dates + other.dates,
-            self.minutes | other.minutes,
-            self.weekdays | other.weekdays,
-            self.references | other.references,
-            self.words | other.words,
-            self.stems | other.stems,
-            self.texts + other.texts,
-        )
-
-
-def evidence(text: str, language: str) -> Evidence:
-    """Finds once all that a passage holds."""
-    held, references = _held(text, language)
-    return replace(held, quantities=held.quantities + _numbers_within(references))
-
-
-def _held(text: str, language: str) -> tuple[Evidence, list[str]]:
-    times, references, quantities = _facts(text)
-    held = Evidence(
-        languages=frozenset([language]),
-        quantities=quantities,
-        dates=times.dates,
-        minutes=times.minutes,
-        weekdays=frozenset(times.weekdays),
-        references=frozenset(names.compact(reference) for reference in references),
-        words=frozenset(fold_word(word.lower()) for word in _LETTERS.findall(text)),
-        stems=frozenset(terms(text, language)),
-        texts=(text,),
-    )
-    return held, references
-
-
-def _facts(text: str) -> tuple[dates.Times, list[str], tuple[numbers.Quantity, ...]]:
-    """Dates first, then references, then what numbers are left: each character counts once."""
-    plain = numbers.plain(text)
-    times = dates.times(plain.lower())
-    plain = "".join(letter if rest != " " else " " for letter, rest in zip(plain, times.rest, strict=True))
-    references = names.references(plain)
-    rest = times.rest
-    for reference in references:
-        rest = rest[: reference.start()] + " " * len(reference.group()) + rest[reference.end() :]
-    return times, [reference.group() for reference in references], tuple(numbers.quantities(rest))
-
-
-def _numbers_within(references: Sequence[str]) -> tuple[numbers.Quantity, ...]:
-    """The numbers that are parts of references, for an answer that spells a reference in pieces; they count nothing."""
-    found = (quantity for reference in references for quantity in numbers.quantities(reference.lower()))
-    return tuple(replace(quantity, unit=None, is_bare=False) for quantity in found)
-
-
 class Verifier:
     """Judges the sentences of one answer in `language` against its numbered passages."""
 
     def __init__(self, passages: Mapping[int, Passage], language: str) -> None:
         self._language = language
         self._evidence = {
-            number: evidence(f"{passage.context}\n{passage.text}", passage.language)
+            number: held_in(f"{passage.context}\n{passage.text}", passage.language)
             for number, passage in passages.items()
         }
 
@@ -179,7 +112,7 @@ class _Claim:
         content = " ".join(w for w in words if len(w) > 1 and w.lower() not in STOP_WORDS[language])
         stems = frozenset(terms(content, language))
         found = tuple(names.names(text, language))
-        return cls(text, language, _held(text, language)[0], found, tuple(names.quotations(text)), stems)
+        return cls(text, language, said_in(text, language), found, tuple(names.quotations(text)), stems)
 
     @property
     def asserts_anything(self) -> bool:

@@ -59,6 +59,7 @@ def test_quotations_in_all_marks() -> None:
         ("« Le bail […] renouvelable »", True),
         ("« le bail … trois »", False),
         ("« renouvelable […] le bail »", False),
+        ("« 3 ans […] bail dure »", False),
         ("« bail durée 3 ans »", False),
         ("« nouvel »", False),
     ],

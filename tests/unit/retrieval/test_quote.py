@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from intramuros.retrieval.analysed import analysed
 from intramuros.retrieval.passage import Passage
 from intramuros.retrieval.quote import LENGTH, QUOTES, Quote, confirming, quotes
+from intramuros.retrieval.sentences import split
 from tests.unit.retrieval.made import passage, query
 
 FILLER = (
@@ -58,6 +59,11 @@ def test_quotations_are_literal_and_do_not_overlap() -> None:
     assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
 
 
+def test_neighbours_are_one_quotation() -> None:
+    text = "Le préavis du bail est long. Le préavis du bail est écrit. Le préavis du bail est signé."
+    assert [quote.text for quote in best("préavis du bail", passage(text))] == [text]
+
+
 def test_the_same_words_are_shown_once() -> None:
     text = "Le préavis du bail est de trois mois."
     found = best("préavis du bail", passage(text, chunk_id=1), passage(text, chunk_id=2, document_id="d2"))
@@ -101,6 +107,7 @@ sentence = st.lists(
 @given(st.lists(sentence, min_size=1, max_size=25), st.sampled_from([". ", "\n\n", ".\n", " : "]))
 def test_any_text_is_quoted_literally_and_not_too_long(sentences: list[list[str]], end: str) -> None:
     text = end.join(" ".join(words) for words in sentences)
+    longest = max(len(part.text) for part in split(text))
     for quote in best("Quel est le préavis du bail ?", passage(text)):
         assert quote.passage.text[quote.start : quote.end] == quote.text
-        assert 0 < len(quote.text) <= max(LENGTH, 2 * max(len(" ".join(words)) for words in sentences) + 400)
+        assert 0 < len(quote.text) <= max(LENGTH, longest)

@@ -142,6 +142,11 @@ def test_another_language_than_the_source_is_judged_by_its_facts_only() -> None:
     assert not wrong.supported
 
 
+def test_another_language_than_the_source_needs_a_citation() -> None:
+    (verdict,) = Verifier({1: passage(GERMAN, language="de")}, "fr").verify("Le délai de résiliation est de 20 jours.")
+    assert [problem.kind for problem in verdict.problems] == ["no_source"]
+
+
 def test_sources_are_read_together_but_a_quotation_must_stand_in_one() -> None:
     assert problems("Il est écrit « trois mois […] La caution est rendue » [1, 2].") != []
 
