@@ -9,11 +9,9 @@ trusted with quotes only is not asked: its answer is made of sentences of the do
 from __future__ import annotations
 
 import asyncio
-import re
-import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from intramuros.accounts.caller import Caller
@@ -23,26 +21,16 @@ from intramuros.documents.language import LANGUAGES, detect
 from intramuros.engines.engine import Engine
 from intramuros.errors import BadRequest, ModelNotFound
 from intramuros.observability.metrics import Metrics
-from intramuros.retrieval import prompt, search
-from intramuros.retrieval.analysed import Analysed, analysed
+from intramuros.retrieval import prompt
 from intramuros.retrieval.prompt import Earlier, Given
-from intramuros.retrieval.query import stems_of
-from intramuros.retrieval.quote import Quote, quotes
-from intramuros.retrieval.relevance import COMPARED, relevance
 from intramuros.retrieval.search import Search
 from intramuros.tasks.answered import Answer, Done, Event, Found, JudgedSentence, Mode, Source, Text
-from intramuros.tasks.conversation import Conversations, Turn
+from intramuros.tasks.asking import Asked, checked, quoted, refused
+from intramuros.tasks.conversation import Conversations
 from intramuros.tasks.fitting import fitted
-from intramuros.tasks.phrases import no_answer
 from intramuros.tasks.writing import Writing, sentence_of
 
 __all__ = ["Answer", "AnswerTask", "Done", "Event", "Found", "JudgedSentence", "Source", "Text"]
-
-SHORT_QUESTION = 2
-"""Words, stop words aside, up to which a question of a conversation is taken to go on with the one before it."""
-
-
-_GOES_ON = re.compile(r"(?:et|mais|ou|und|aber|oder|e|ma|o|and|but|or)\b", re.IGNORECASE)
 
 
 class Model(Protocol):
@@ -73,26 +61,6 @@ class Pool(Protocol):
     def engine(self, name: str) -> AbstractAsyncContextManager[Engine]:
         """The engine that runs this model, loaded if need be."""
         ...
-
-
-@dataclass(slots=True)
-class _Asked:
-    """One question on its way through the task."""
-
-    question: str
-    language: str
-    project: Project
-    by: Caller
-    conversation: str | None
-    started: float
-    earlier: Sequence[Turn] = ()
-    found: search.Found | None = None
-    passages: Sequence[Analysed] = ()
-    timings: dict[str, float] = field(default_factory=dict)
-
-    def tick(self, name: str) -> None:
-        """Notes how many milliseconds it took until now, once."""
-        self.timings.setdefault(name, round((time.perf_counter() - self.started) * 1000, 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +106,12 @@ class AnswerTask:
         Raises: BadRequest, NotFound for a conversation that is not the caller's, ModelNotFound, ContextOverflow,
         EngineError.
         """
-        asked = _Asked(
-            question=_checked(question),
+        asked = Asked(
+            question=checked(question),
             language=detect(question, default=by.language if by.language in LANGUAGES else LANGUAGES[0]),
             project=project,
             by=by,
             conversation=conversation,
-            started=time.perf_counter(),
         )
         model = self._model(mode)
         wanted: Mode = "quote" if mode == "quote" or model is None else "write"
@@ -159,7 +126,7 @@ class AnswerTask:
                 async for event in events:
                     yield event
         else:
-            answer = await asyncio.to_thread(_quoted if wanted == "quote" else _none, asked)
+            answer = await asyncio.to_thread(quoted if wanted == "quote" else refused, asked)
             asked.tick("first_token_ms")
             yield Text(answer.answer)
             for sentence in answer.sentences:
@@ -180,22 +147,12 @@ class AnswerTask:
             return None
         return model if mode == "write" or model.trust != "quotes" else None
 
-    def _look(self, asked: _Asked) -> bool:
-        """Searches, and says whether what was found is about the question."""
+    def _look(self, asked: Asked) -> bool:
         if asked.conversation is not None:
             asked.earlier = self.conversations.turns(asked.conversation, project=asked.project, by=asked.by)
-        for words in _searches(asked.question, asked.earlier):
-            found = self.search.look(words, projects=[asked.project.id], limit=COMPARED)
-            passages = analysed(found.passages)
-            is_enough = relevance(found.query, passages).is_enough
-            if is_enough or asked.found is None:
-                asked.found = replace(found, query=replace(found.query, text=asked.question))
-                asked.passages = passages
-            if is_enough:
-                return True
-        return False
+        return asked.look(self.search)
 
-    async def _write(self, asked: _Asked, model: Model, entry: Entry) -> AsyncGenerator[Event]:
+    async def _write(self, asked: Asked, model: Model, entry: Entry) -> AsyncGenerator[Event]:
         async with self.pool.engine(model.name) as engine:
             earlier = await asyncio.to_thread(self._earlier, asked)
             passages = [item.passage for item in asked.passages]
@@ -214,10 +171,10 @@ class AnswerTask:
                 raise
             finally:
                 self._meter(writing, entry, outcome)
-        answer = _none(asked) if prompt.is_not_found(writing.text) else _written(writing)
+        answer = refused(asked) if prompt.is_not_found(writing.text) else _written(writing)
         yield await self._done(asked, replace(answer, model=engine.model, read=fit.given), entry)
 
-    def _earlier(self, asked: _Asked) -> list[Earlier]:
+    def _earlier(self, asked: Asked) -> list[Earlier]:
         """The turns a model wrote in this conversation, with the sources it had that are still there."""
         places = [
             (turn, {int(place["chunk_id"]): int(place["number"]) for place in turn.answer.get("read", ())})
@@ -250,7 +207,7 @@ class AnswerTask:
                 model=writing.engine.model, outcome=outcome, usage=usage, first_token_s=first_token_s
             )
 
-    async def _done(self, asked: _Asked, answer: Answer, entry: Entry) -> Done:
+    async def _done(self, asked: Asked, answer: Answer, entry: Entry) -> Done:
         """Completes the answer with its times and keeps it in its conversation."""
         asked.tick("total_ms")
         whole = replace(answer, language=asked.language, timings=asked.timings, conversation=asked.conversation)
@@ -272,51 +229,6 @@ class AnswerTask:
             first_token_ms=asked.timings.get("first_token_ms"),
         )
         return Done(whole)
-
-
-def _checked(question: str) -> str:
-    question = question.strip()
-    if not question:
-        raise BadRequest("The question is empty.", hint="Ask in your own words.", param="question")
-    return question
-
-
-def _searches(question: str, earlier: Sequence[Turn]) -> list[str]:
-    """The words to search for, in turn until something is found.
-
-    A question of a conversation that says so ("Et en Suisse ?") goes on with the one before; a short one that does not
-    may as well begin a new subject, and is looked for by itself first.
-    """
-    if not earlier:
-        return [question]
-    with_context = f"{earlier[-1].question} {question}"
-    if _GOES_ON.match(question):
-        return [with_context, question]
-    is_short = len(stems_of(question, LANGUAGES)) <= SHORT_QUESTION
-    return [question, with_context] if is_short else [question]
-
-
-def _quoted(asked: _Asked) -> Answer:
-    """The best sentences of the documents, word for word, each with its source."""
-    best = _best(asked)
-    sources = tuple(
-        Source.of(quote.passage, quote.start, quote.end, number=number) for number, quote in enumerate(best, 1)
-    )
-    lines = [f"« {source.quote} » [{source.number}]" for source in sources]
-    sentences = tuple(JudgedSentence(line, (number,), supported=True) for number, line in enumerate(lines, 1))
-    text = "\n\n".join(lines)
-    return Answer(text, sources, supported=True, mode="quote", language=asked.language, sentences=sentences)
-
-
-def _none(asked: _Asked) -> Answer:
-    """That there is no answer, with the nearest passages."""
-    nearest = tuple(Source.of(quote.passage, quote.start, quote.end) for quote in _best(asked))
-    text = no_answer(asked.language, has_nearest=bool(nearest))
-    return Answer(text, (), supported=False, mode="none", language=asked.language, nearest=nearest)
-
-
-def _best(asked: _Asked) -> list[Quote]:
-    return quotes(asked.found.query, asked.passages) if asked.found else []
 
 
 def _written(writing: Writing) -> Answer:
