@@ -40,6 +40,7 @@ class Prepared:
             "pages_without_text": [page.number for page in self.reading.pages if not page.has_text],
             "title": self.reading.title or None,
             "language": self.language,
+            "embedder": None,
             "error_code": None,
             "error_message": None,
         }

@@ -62,6 +62,11 @@ class Document:
         """Whether nothing more will happen to it."""
         return self.state in {"ready", "failed"}
 
+    @property
+    def is_read(self) -> bool:
+        """Whether its words can be found, or never will be."""
+        return self.is_finished or self.state == "indexed"
+
 
 @dataclass(frozen=True, slots=True)
 class PageText:

@@ -1,5 +1,6 @@
 """The durable queue: which process reads which document. It is the documents' own rows; nothing else has to agree.
 
+A document is taken twice where there is an embedder: to be read, and once it is indexed, for its vectors.
 A process takes a document under a lease in its name. The lease lasts as long as the process lives and renews it; one
 whose holder is dead, or that ran out, is free. Called by `ingest`, inside transactions of the caller.
 """
@@ -22,11 +23,13 @@ PENDING = ("received", "reading")
 _mine = documents.c.id == bindparam("document"), documents.c.lease_owner == bindparam("owner")
 
 
-def waiting(connection: Connection, *, is_alive: Callable[[str], bool], limit: int = 20) -> list[str]:
-    """Ids of documents that nobody reads, oldest first; those whose reading stopped a process before come last."""
+def waiting(
+    connection: Connection, *, is_alive: Callable[[str], bool], limit: int = 20, states: Sequence[str] = PENDING
+) -> list[str]:
+    """Ids of documents that nobody works on, oldest first; those whose reading stopped a process before come last."""
     statement = (
         select(documents.c.id, documents.c.lease_owner, documents.c.lease_until)
-        .where(documents.c.state.in_(PENDING))
+        .where(documents.c.state.in_(states))
         .order_by(documents.c.attempts, documents.c.created_at)
     )
     found = []
@@ -57,6 +60,28 @@ def take(connection: Connection, document_id: str, *, owner: str, is_alive: Call
     values = {"state": "reading", "attempts": row.attempts + 1, "lease_owner": owner, "lease_until": time + LEASE_S}
     _set(connection, document_id, values | {"updated_at": time})
     return from_row(connection.execute(select(*COLUMNS).where(documents.c.id == document_id)).one())
+
+
+def take_indexed(
+    connection: Connection, document_id: str, *, owner: str, is_alive: Callable[[str], bool]
+) -> Document | None:
+    """Takes an indexed document, for its vectors; None when somebody else has it or there is nothing to do."""
+    row = connection.execute(
+        select(*COLUMNS, documents.c.lease_owner, documents.c.lease_until).where(
+            documents.c.id == document_id, documents.c.state == "indexed"
+        )
+    ).first()
+    if row is None or not _is_free(row, is_alive):
+        return None
+    _set(connection, document_id, {"lease_owner": owner, "lease_until": now() + LEASE_S})
+    return from_row(connection.execute(select(*COLUMNS).where(documents.c.id == document_id)).one())
+
+
+def reopen(connection: Connection, *, embedder: str) -> None:
+    """Makes documents that are ready, but not with the vectors of this embedder, indexed: they are to be embedded."""
+    stale = documents.c.state == "ready", documents.c.embedder.is_distinct_from(embedder)
+    values = {"state": "indexed", "embedder": None, "updated_at": now()}
+    connection.execute(update(documents).where(*stale).values(values))
 
 
 def is_held(connection: Connection, document_id: str, *, owner: str) -> bool:

@@ -135,6 +135,7 @@ documents = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("lease_owner", String),
     Column("lease_until", Float),
+    Column("embedder", String),  # SHA-256 of the model whose vectors all its chunks have, if any
     UniqueConstraint("project_id", "sha256"),
 )
 
@@ -164,6 +165,16 @@ chunks = Table(
     ),  # [[start, end, x0, y0, x1, y1], …]: characters of `text`, points from the top left
     Column("tokens", Integer, nullable=False),
     sqlite_autoincrement=True,  # a number is never used again: an old answer must not point into another document
+)
+
+# What an embedding model made of a chunk; read and written by `storage.vectors`.
+vectors = Table(
+    "vectors",
+    metadata,
+    Column("chunk_id", ForeignKey("chunks.id", ondelete="CASCADE"), primary_key=True),
+    Column("model", String, nullable=False),  # SHA-256 of its file
+    Column("cut_tokens", Integer, nullable=False),  # of the chunk that did not fit into what the model reads
+    Column("vector", LargeBinary, nullable=False),  # a byte a number
 )
 
 conversations = Table(
@@ -231,4 +242,5 @@ __all__ = [
     "sessions",
     "turns",
     "users",
+    "vectors",
 ]
