@@ -149,6 +149,16 @@ def test_files_are_added_by_choosing_them_and_failures_say_what_to_do(firm: Firm
     assert ".docx" in refused[0].text
 
 
+def test_files_dropped_anywhere_on_the_page_are_added(firm: Firm) -> None:
+    browser = firm.browser
+    browser.driver.execute_script("""
+        const dropped = new DataTransfer();
+        dropped.items.add(new File(["# Accès\\n\\nLe badge ouvre la porte nord dès 6 h 45."], "acces.md"));
+        document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped, bubbles: true, cancelable: true }));
+    """)
+    browser.wait(lambda: any("acces.md" in row.text for row in browser.all(".state-ready")), "not ready")
+
+
 def test_hostile_text_stays_on_the_page_and_is_only_text(firm: Firm) -> None:
     browser = firm.browser
     said = ask(browser, "Quel est le code du portail ?")

@@ -62,6 +62,12 @@ def test_an_image_becomes_its_words_and_its_address() -> None:
     )
 
 
+def test_html_is_shown_as_it_was_written() -> None:
+    assert render("Un <b>mot</b> et\n\n<div>un bloc</div>") == (
+        "<p>Un &lt;b&gt;mot&lt;/b&gt; et</p>\n<p>&lt;div&gt;un bloc&lt;/div&gt;</p>\n"
+    )
+
+
 def test_ordinary_markdown_is_rendered() -> None:
     html = render("# Titre\n\n**gras** et *italique*\n\n1. un\n2. deux\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n`x < y`")
     for part in ("<h3>Titre</h3>", "<strong>gras</strong>", "<em>italique</em>", "<ol>\n<li>un</li>", "<td>1</td>"):

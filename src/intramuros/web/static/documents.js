@@ -152,4 +152,6 @@ function update({ summary, rows, gone }) {
     if (!known) list.prepend(row);
     else if (known.dataset.version !== row.dataset.version) known.replaceWith(row);
   }
+  const state = list.children.length ? "filled" : "empty";
+  for (const words of document.querySelectorAll("[data-shelf]")) words.hidden = words.dataset.shelf !== state;
 }
