@@ -224,10 +224,21 @@ audit = Table(
 )
 Index("ix_audit_at", audit.c.at)
 
+# What was signed about the audit: its head at some moment, and what retention removed.
+audit_signed = Table(
+    "audit_signed",
+    metadata,
+    Column("kind", String, primary_key=True),  # checkpoint | segment
+    Column("sequence", Integer, primary_key=True, autoincrement=False),  # the last record it is about
+    Column("statement", Text, nullable=False),  # canonical JSON: the signature is over exactly these characters
+    Column("signature", LargeBinary, nullable=False),
+)
+
 __all__ = [
     "api_keys",
     "audit",
     "audit_open",
+    "audit_signed",
     "chunks",
     "conversations",
     "documents",
