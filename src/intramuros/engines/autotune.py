@@ -5,8 +5,8 @@ the engine. Takes about three seconds on two cores. Other processes disturb a me
 the others and the best time counts, and on a busy machine nothing is measured and the first choice stands for now.
 
 Attention is measured at 1,700 tokens of context on a stand-in with the model's heads (see `stand_in`), threads and
-speculation on the model itself. What counts is a turn of a conversation: TURN_READ new tokens are read (the sources
-before them come from the prefix cache) and TURN_WRITTEN are written.
+speculation on the model itself. What counts is a turn of a conversation: TURN_READ new tokens are read (a question; the
+sources before it come from the prefix cache) and TURN_WRITTEN are written.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from intramuros.engines.child import Child
@@ -35,17 +36,21 @@ from intramuros.privacy.egress import Egress
 log = logging.getLogger(__name__)
 
 CONTEXT_TOKENS = 1700
-TURN_READ, TURN_WRITTEN = 200, 150
+TURN_READ, TURN_WRITTEN = 60, 200
 ROUNDS, ROUND_TOKENS = 4, 24
 STEP_S = 8.0
 """Longest time of one step, beyond what loading the model takes; a step that takes longer is given up."""
 BUSY_SHARE = 0.5
 """Share of the processors that others may use while it is measured."""
+DISTURBED = 1.3
+"""The same measurement taking so much longer the median time than the best: somebody else used the processors."""
 LOAD_TIMEOUT_S = 300
 WORTH = 1.15
 """Speculation is turned on when copying becomes at least so much faster than writing."""
 PHRASE = "Article 12. The tenant pays the rent in advance, on the first working day of each month, to the landlord. "
 COPIED = PHRASE + "Charges are settled once a year, on the basis of the invoices that the landlord received. "
+COPYING = {"prompt": COPIED, "n_predict": 48, "temperature": 0, "grammar": f'root ::= "{COPIED}"'}
+"""A grammar makes every model write what stands in its prompt."""
 
 Report = Callable[[str, float], None]
 
@@ -128,7 +133,7 @@ def _processor_times(root: Path) -> tuple[int, int]:
 
 
 def attention_candidates(options: EngineOptions) -> list[EngineOptions]:
-    """The kinds of attention worth trying: the engine's default, and none of it with the smallest keys that are allowed.
+    """What is worth trying: the engine's default, and no flash attention with the smallest keys that are allowed.
 
     Without flash attention the scores of a batch lie in memory, so a batch of 128 reads faster than one of 512.
     """
@@ -166,10 +171,11 @@ class Bench:
             await stack.enter_async_context(asyncio.timeout(STEP_S))
             workers = [await stack.enter_async_context(self._worker(path, candidate)) for candidate in candidates]
             read_s = [await _read_s(worker, prompt) for worker in workers]
-            written_s = [float("inf")] * len(workers)
-            for _ in range(ROUNDS):
-                for place, worker in enumerate(workers):
-                    written_s[place] = min(written_s[place], await _written_s(worker, prompt))
+            rounds = [[await _written_s(worker, prompt) for worker in workers] for _ in range(ROUNDS)]
+        by_worker = list(zip(*rounds, strict=True))
+        if any(median(times) > DISTURBED * min(times) for times in by_worker):
+            raise EngineError("Other processes disturbed the measurement.")
+        written_s = [min(times) for times in by_worker]
         layers = len(model.header.kv_heads) / stand_in.layers
         turns = [
             layers * (TURN_WRITTEN * written + TURN_READ * read / context)
@@ -201,7 +207,7 @@ class Bench:
         """Measures how much faster a text is copied than written when the engine guesses from what it has read."""
         small = replace(options, slots=1, context_tokens=512, speculation="ngram-map-k")
         async with self._worker(model.path, small) as worker, asyncio.timeout(STEP_S):
-            plain = await _plain_speed(worker)
+            plain = max([await _plain_speed(worker) for _ in range(2)])
             copying = max([await _copying_speed(worker) for _ in range(2)])
         numbers = {"plain_tokens_s": round(plain, 1), "copying_tokens_s": round(copying, 1)}
         return replace(options, speculation="ngram-map-k" if copying > WORTH * plain else "none"), numbers
@@ -240,6 +246,5 @@ async def _plain_speed(worker: OpenAIHttp) -> float:
 
 
 async def _copying_speed(worker: OpenAIHttp) -> float:
-    """Tokens a second of text that stands in the prompt: a grammar makes every model write it."""
-    body = {"prompt": COPIED, "n_predict": 48, "temperature": 0, "grammar": f'root ::= "{COPIED}"'}
-    return float((await worker.post("/completion", body))["timings"]["predicted_per_second"])
+    """Tokens a second of text that stands in the prompt."""
+    return float((await worker.post("/completion", COPYING))["timings"]["predicted_per_second"])

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from intramuros.engines import autotune
-from intramuros.engines.autotune import tune
+from intramuros.engines.autotune import Bench, tune
+from intramuros.engines.published import Notices
 from intramuros.models.machine import Machine
 from intramuros.privacy.egress import Egress
 from tests.models import engines, tiny
@@ -42,13 +43,47 @@ async def test_every_step_is_measured_and_reported(tmp_path: Path) -> None:
     assert not list((tmp_path / "run").iterdir())  # no sockets, no stand-in left
 
 
-async def test_copying_is_measured_on_drafts_that_were_taken(tmp_path: Path) -> None:
-    model = engines.installed(tiny.chat(tmp_path / "tiny.gguf", layers=24))
+@pytest.mark.starter
+async def test_what_is_copied_is_guessed_and_the_guesses_are_right(tmp_path: Path, starter_model: Path) -> None:
+    model = engines.installed(starter_model)
+    options = engines.options(model, engines.settings(tmp_path), slots=1, context_tokens=512, speculation="ngram-map-k")
+    async with Bench(Notices(tmp_path / "run"), Egress())._worker(model.path, options) as worker:
+        timings = (await worker.post("/completion", autotune.COPYING))["timings"]
+    assert timings["draft_n_accepted"] > 0.5 * timings["predicted_n"]
+
+
+@pytest.mark.parametrize(("copying", "chosen"), [(50.0, "none"), (99.0, "ngram-map-k")])
+async def test_guessing_is_turned_on_where_it_helps(
+    copying: float, chosen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def plain_speed(*_: Any) -> float:
+        return 50.0
+
+    async def copying_speed(*_: Any) -> float:
+        return copying
+
+    monkeypatch.setattr(autotune, "_plain_speed", plain_speed)
+    monkeypatch.setattr(autotune, "_copying_speed", copying_speed)
+    model = engines.installed(tiny.chat(tmp_path / "tiny.gguf"))
     options = engines.options(model, engines.settings(tmp_path))
     machine = Machine("x", "x86_64", 1, 1, frozenset(), 1 << 34, 1 << 33)
     tuned = await tune(model, options, machine, folder=tmp_path / "run", egress=Egress())
-    assert tuned.measured["copying_tokens_s"] > 1.5 * tuned.measured["plain_tokens_s"]
-    assert tuned.applied(options).speculation == "ngram-map-k"
+    assert tuned.applied(options).speculation == chosen
+
+
+async def test_a_disturbed_measurement_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([1.0, 1.0, 9.0, 1.0, 9.0, 1.0])
+
+    async def disturbed(*_: Any) -> float:
+        return next(times)
+
+    monkeypatch.setattr(autotune, "_written_s", disturbed)
+    monkeypatch.setattr(autotune, "ROUNDS", 3)
+    model = engines.installed(tiny.chat(tmp_path / "tiny.gguf"))
+    options = engines.options(model, engines.settings(tmp_path))
+    machine = Machine("x", "x86_64", 1, 1, frozenset(), 1 << 34, 1 << 33)
+    tuned = await tune(model, options, machine, folder=tmp_path / "run", egress=Egress())
+    assert not tuned.complete and tuned.applied(options).flash_attention is False
 
 
 async def test_a_model_that_can_not_be_loaded_leaves_the_choice_as_it_was(tmp_path: Path) -> None:
