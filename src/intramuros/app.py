@@ -21,6 +21,7 @@ from intramuros.audit.record import Audit
 from intramuros.documents.ingest import Ingest
 from intramuros.documents.library import Library
 from intramuros.documents.reader.supervisor import Reader
+from intramuros.engines.embedder import Embedder
 from intramuros.engines.pool import EnginePool
 from intramuros.errors import Conflict, IntramurosError
 from intramuros.models.catalogue import Catalogue
@@ -65,6 +66,7 @@ class App:
     catalogue: Catalogue
     models: InstalledModels
     pool: EnginePool
+    embedder: Embedder
     reader: Reader
     library: Library
     ingest: Ingest
@@ -82,12 +84,14 @@ class App:
         await asyncio.to_thread(self.audit.recover)
         worker = asyncio.create_task(self.ingest.run(stop), name="ingest")
         loading = asyncio.create_task(self._load_default(), name="load default model")
+        embedder = asyncio.create_task(self.embedder.load(), name="load embedder")
         try:
             yield self
         finally:
             stop.set()
             loading.cancel()
-            await asyncio.gather(worker, loading, return_exceptions=True)
+            embedder.cancel()
+            await asyncio.gather(worker, loading, embedder, return_exceptions=True)
             await self.pool.stop()
 
     async def _load_default(self) -> None:
@@ -160,10 +164,18 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
     models = InstalledModels(settings.models_folder, catalogue, default=_Fact(database, DEFAULT_MODEL, settings.model))
     pool = EnginePool(models, settings, egress=egress, remember=_Remembered(database))
 
+    embedder = Embedder(
+        settings.embedder,
+        models=models,
+        catalogue=catalogue,
+        pool=pool,
+        can_compare=lambda: database.can_compare_vectors,
+    )
+
     reader = Reader(settings)
     library = Library(database, blobs, projects, settings)
-    ingest = Ingest(database, library, reader, settings)
-    search = Search(database)
+    ingest = Ingest(database, library, reader, settings, embedder=embedder)
+    search = Search(database, embedder, metrics.search)
     conversations = Conversations(database)
     answer = AnswerTask(search=search, pool=pool, models=models, conversations=conversations, metrics=metrics)
     complete = CompleteTask(pool=pool, metrics=metrics)
@@ -175,6 +187,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         egress=egress,
         models=models,
         pool=pool,
+        embedder=embedder,
         reader=reader,
         key_file=key_file(settings.data, settings.key_file),
     )
@@ -193,6 +206,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         catalogue=catalogue,
         models=models,
         pool=pool,
+        embedder=embedder,
         reader=reader,
         library=library,
         ingest=ingest,

@@ -48,6 +48,9 @@ class Settings:
     model: str | None = _setting(
         None, "model that answers when a request says 'default'; else the one chosen in the data"
     )
+    embedder: str | None = _setting(
+        None, "installed embedding model whose vectors join the search, if the catalogue finds it worth it; else none"
+    )
     hub_url: str = _setting("https://huggingface.co", "model hub that `models pull` asks")
     context_tokens: int = _setting(
         0, "context length of one conversation, in tokens; 0: chosen from the model and memory", low=0, high=1 << 20

@@ -119,9 +119,10 @@ class ProjectRoutes:
         query = text(values, "query", longest=2000)
         limit = whole(values, "limit", default=10, low=1, high=MAX_RESULTS)
         project = await project_of(request, self.projects, need="reader")
-        found = await asyncio.to_thread(self.passages.find, query, projects=[project.id], limit=limit)
-        entry_of(request).note(results=len(found))
-        return as_json({"passages": [passage_object(passage) for passage in found]})
+        found = await self.passages.ask(query, projects=[project.id], limit=limit)
+        entry_of(request).note(results=len(found.passages), lexical_only=found.lexical_only or None)
+        passages = [passage_object(passage) for passage in found.passages]
+        return as_json({"passages": passages, "lexical_only": found.lexical_only})
 
     def _document(self, document: Document) -> dict[str, Any]:
         return {

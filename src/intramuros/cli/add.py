@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from intramuros.accounts.projects import Project
     from intramuros.app import App
 
+UNEMBEDDED = "It is found by its words; the embedder failed, and is tried again when a server runs or at the next add."
+
 
 @command
 def add(
@@ -77,7 +79,7 @@ async def _add(app: App, paths: list[Path], project_name: str, *, quiet: bool) -
                 result |= {
                     "state": document.state,
                     "pages": document.pages_total,
-                    "error": app.library.explain(document),
+                    "error": UNEMBEDDED if document.state == "indexed" else app.library.explain(document),
                 }
                 result["pages_without_text"] = list(document.pages_without_text)
     return results

@@ -40,6 +40,7 @@ async def answered(app: App, question: str, project: str, *, mode: str | None = 
         async with app.audit.entry("answer", by=LOCAL, via="cli") as entry:
             place = app.projects.get(project, by=LOCAL, need="reader")
             with err.status("Reading the documents …"):
+                await app.embedder.load()
                 return await app.answer.run(question, project=place, by=LOCAL, entry=entry, mode=mode)
     finally:
         await app.pool.stop()
@@ -53,6 +54,8 @@ def show(answer: Answer) -> None:
     for source in answer.sources:
         out.print(f"[bold]\\[{source.number}][/] {source.document}, page {source.page}", soft_wrap=True)
         out.print(f"    « {source.quote} »", markup=False, style="dim", soft_wrap=True)
+    if answer.lexical_only:
+        out.print("[yellow]The embedder failed: the passages were found by words alone.[/]")
     if answer.mode != "none" and not answer.supported:
         out.print("[yellow]Part of this answer is not supported by the documents:[/]")
         for sentence in answer.sentences:

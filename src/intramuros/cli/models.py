@@ -19,6 +19,7 @@ from intramuros.cli.console import AsJson, DataFolder, command, err, opened, out
 from intramuros.errors import ModelNotFound
 from intramuros.models.catalogue import CONTEXT_TOKENS, CatalogueModel
 from intramuros.models.download import pull as fetch
+from intramuros.models.embedding import standing
 from intramuros.models.installed import DEFAULT, InstalledModel
 from intramuros.models.machine import Machine
 from intramuros.models.memory import predict
@@ -278,6 +279,7 @@ def _facts(name: str, intramuros: App, machine: Machine) -> dict[str, Any]:
             "context_tokens": model.header.context_tokens,
             "layers": model.header.layers,
             "has_chat_template": model.header.has_chat_template,
+            "search": standing(model, intramuros.catalogue).reason if row["kind"] == "embedder" else None,
         }
     return (_published(entry, machine) if entry is not None else {}) | facts
 
@@ -297,6 +299,7 @@ def _published(entry: CatalogueModel, machine: Machine) -> dict[str, Any]:
         "licence_limits": list(entry.licence.limits),
         "licence_note": entry.licence.note,
         "licence_url": entry.licence.url,
+        "fusion_weight": entry.embedding.fusion_weight if entry.embedding else None,
         "estimated_answer_s": round(entry.answer_estimate_s(machine)) if entry.is_chat else None,
     }
 

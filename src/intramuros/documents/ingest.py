@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -32,8 +31,7 @@ from intramuros.storage.liveness import Holder
 _IDLE_S = 0.25  # between looks for new documents: one row read, some microseconds
 _TICK_S = 0.5  # between notes of progress
 _RENEW_TICKS = 20
-_TROUBLE_S = 5.0  # after the disk was full or the database busy, or the embedder failed
-_REOPEN_S = 5.0  # between looks for documents without vectors of the embedder in use
+_TROUBLE_S = 5.0  # after the disk was full or the database busy
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +69,7 @@ class Ingest:
             await asyncio.to_thread(self._library.sweep)
             tasks: set[asyncio.Task[bool]] = set()
             stopping = asyncio.create_task(stop.wait())
-            embedding = asyncio.create_task(self._embed_all(shift), name="embed documents")
+            embedding = asyncio.create_task(self._embedding.run(shift.holder), name="embed documents")
             try:
                 while not stop.is_set():
                     document = await self._next(shift) if len(tasks) < self._settings.workers else None
@@ -115,7 +113,7 @@ class Ingest:
                         await asyncio.sleep(_IDLE_S if unfinished else 0)
                     if progress and self._embedding.model is None:
                         progress(len(wanted) - len(left) - len(tasks) - len(elsewhere))
-                await self._drain_vectors(wanted, shift, progress or (lambda _: None))
+                await self._embedding.drain(wanted, shift.holder, progress or (lambda _: None))
             finally:
                 await _cancelled(tasks)
         with self._database.read() as connection:
@@ -213,70 +211,6 @@ class Ingest:
         with self._database.read() as connection:
             states = queue.states(connection, list(ids))
         return [id_ for id_, document in states.items() if not document.is_read]
-
-    async def _drain_vectors(self, wanted: Sequence[str], shift: _Shift, progress: Callable[[int], None]) -> None:
-        """Makes the vectors of those documents that are indexed only, or waits for whoever makes them."""
-        while left := await asyncio.to_thread(self._indexed, wanted):
-            progress(len(wanted) - len(left))
-            is_ours = False
-            for document_id in left:
-                document = await asyncio.to_thread(self._take_indexed, document_id, shift)
-                if document is not None:
-                    is_ours = True
-                    if not await self._embedded(document, shift):
-                        return
-                    progress(len(wanted) - len(await asyncio.to_thread(self._indexed, wanted)))
-            await asyncio.sleep(0 if is_ours else _IDLE_S)
-        progress(len(wanted))
-
-    async def _embed_all(self, shift: _Shift) -> None:
-        """Makes the vectors of whatever is indexed, until it is cancelled."""
-        failed, next_look = set[str](), 0.0
-        while True:
-            try:
-                if time.monotonic() >= next_look:
-                    await asyncio.to_thread(self._embedding.reopen)
-                    next_look = time.monotonic() + _REOPEN_S
-                document = await self._next_indexed(shift, but=failed)
-            except StorageError as error:
-                _log.warning("making vectors pauses: %s", error)
-                document = None
-            if document is not None:
-                if not await self._embedded(document, shift):
-                    failed.add(document.id)
-            elif failed:  # all that is left: they are tried again after a while
-                await asyncio.sleep(_TROUBLE_S)
-                failed.clear()
-            else:
-                await asyncio.sleep(_IDLE_S)
-
-    async def _embedded(self, document: Document, shift: _Shift) -> bool:
-        """Makes the vectors of a document that is ours; False, with a line in the log, when that failed."""
-        try:
-            await self._embedding.make(document, owner=shift.owner)
-            return True
-        except BaseException as error:
-            with contextlib.suppress(IntramurosError):
-                await asyncio.shield(asyncio.to_thread(self._embedding.leave, document, owner=shift.owner))
-            if not isinstance(error, Exception):
-                raise
-            said = error.message if isinstance(error, IntramurosError) else type(error).__name__
-            _log.warning("%s is found by its words, its vectors are not made yet: %s", document.id, said)
-            return False
-
-    async def _next_indexed(self, shift: _Shift, *, but: set[str]) -> Document | None:
-        if self._database.glance("SELECT 1 FROM documents WHERE state = 'indexed' LIMIT 1") is None:
-            return None
-        id_ = await asyncio.to_thread(self._embedding.waiting, is_alive=shift.holder.is_alive, but=but)
-        return await asyncio.to_thread(self._take_indexed, id_, shift) if id_ else None
-
-    def _take_indexed(self, document_id: str, shift: _Shift) -> Document | None:
-        return self._embedding.take(document_id, owner=shift.owner, is_alive=shift.holder.is_alive)
-
-    def _indexed(self, ids: Sequence[str]) -> list[str]:
-        with self._database.read() as connection:
-            states = queue.states(connection, ids)
-        return [id_ for id_, document in states.items() if document.state == "indexed"]
 
     async def _rest_after_trouble(self, done: Iterable[asyncio.Task[bool]], stopping: asyncio.Task[bool]) -> None:
         """A full disk or a busy database is no fault of the documents: wait a little, then go on."""

@@ -1,7 +1,7 @@
 """Turns passages and questions into vectors with the configured embedder, if it is worth it.
 
 Built by `app.py`, which hands it to ingestion (passages) and to search (questions). Which embedder is in use is looked
-up at every call, so one that is installed or removed meanwhile counts at once. It knows no documents and stores nothing.
+up at every call, so one that is installed or removed meanwhile counts at once. Knows no documents and stores nothing.
 """
 
 from __future__ import annotations

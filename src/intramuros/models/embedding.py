@@ -1,7 +1,7 @@
 """Whether an installed embedder may join the search, and how: what the catalogue says of it, applied to a file.
 
-Called by the embedder, by `models show` and by the self-test. Vectors join only where published figures say that they are
-worth it: measured, an English embedder merged with equal weight costs French search 6 to 12 points of recall@5.
+Called by the embedder and by `models show`. Vectors join only where published figures say that they are worth it:
+measured, an English embedder merged with equal weight costs French search 6 to 12 points of recall@5.
 """
 
 from __future__ import annotations

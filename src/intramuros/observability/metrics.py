@@ -47,6 +47,12 @@ class Metrics:
         self._generations = Counter(
             "intramuros_generations", "Generations by outcome", ("model", "outcome"), registry=self.registry
         )
+        self._searches = Counter(
+            "intramuros_searches",
+            "Searches by ranking: words, fused, or lexical_only",
+            ("ranking",),
+            registry=self.registry,
+        )
         self._engines = Gauge("intramuros_engines", "Engines by state", ("state",), registry=self.registry)
 
     def request(self, *, route: str, method: str, status: int, seconds: float) -> None:
@@ -62,6 +68,10 @@ class Metrics:
         self._tokens.labels(model, "completion").inc(usage.completion_tokens)
         if first_token_s is not None:
             self._first_token.labels(model).observe(first_token_s)
+
+    def search(self, ranking: str) -> None:
+        """Counts one search: by `words`, `fused` with vectors, or `lexical_only` because the embedder failed."""
+        self._searches.labels(ranking).inc()
 
     def engines(self, states: dict[str, int]) -> None:
         """Sets how many engines are in each state now."""

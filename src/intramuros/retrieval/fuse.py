@@ -1,7 +1,10 @@
 """Fuses rankings of the same chunks into one: weighted reciprocal rank fusion.
 
-Called by `retrieval.search` when an embedder is worth a second ranking. Measured: an English embedder fused 1:1 costs
-French search 6 to 12 points of recall@5, so nothing is fused unless the embedder's entry in the catalogue says so.
+Called by `retrieval.search` when there is an embedder worth a second ranking. Measured: an English embedder fused 1:1
+costs French search 6 to 12 points of recall@5, so nothing is fused unless the embedder's catalogue entry says so.
+
+With a weight of 0.7, what only the second ranking found comes after some 27 passages that words found, however near it
+is; with 1 it stands beside them.
 """
 
 from __future__ import annotations

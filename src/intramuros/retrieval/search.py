@@ -1,21 +1,27 @@
 """Finds the passages of some projects that are about a question: words first (BM25), vectors where they are worth it.
 
 Called by the answer task, the command line and the API. Permissions are the caller's business: it says which projects;
-the index filters by them before it ranks. Knows no models.
+both rankings filter by them before they rank. Knows no models: what makes a question's vector is handed in.
+
+    found = await search.ask(question, projects=[…])                  # both steps
+    vector = await search.vector(question)                            # waits for the embedder, not for long
+    found = search.look(question, projects=[…], vector=vector)        # in a thread
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sqlalchemy import Connection, select
 
+from intramuros.engines.embedder import QuestionVector
 from intramuros.retrieval.fuse import fused
 from intramuros.retrieval.passage import Passage
 from intramuros.retrieval.query import Query, Word, stems_of, weighed
-from intramuros.storage import fulltext
+from intramuros.storage import fulltext, vectors
 from intramuros.storage.database import Database
 from intramuros.storage.schema import chunks, documents
 
@@ -25,52 +31,81 @@ DEPTH = 5
 """How many times `limit` is ranked, so that there are other documents to choose from."""
 
 
-class SecondRanking(Protocol):
-    """Another way to rank chunks, such as vectors of an embedder; `weight` is its say beside BM25's 1."""
+class Embedder(Protocol):
+    """What turns a question into a vector."""
 
-    @property
-    def weight(self) -> float:
-        """Its say in the fusion."""
-        ...
-
-    def rank(self, question: str, *, projects: Sequence[str], limit: int) -> list[int]:
-        """The chunks of these projects nearest to the question, best first."""
+    async def question(self, text: str) -> QuestionVector | None:
+        """Its vector, empty when it can't be made in time; None when no embedder is in use."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search gave: the question as analysed, and the passages, best first."""
+    """What a search gave: the question as analysed, and the passages, best first.
+
+    `by_words` are the best by words alone: the same passages, unless vectors joined. `lexical_only`: they should have
+    joined and could not.
+    """
 
     query: Query
     passages: tuple[Passage, ...]
+    by_words: tuple[Passage, ...]
+    lexical_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Searches the full-text index of one database; `second` joins only where the embedder is worth it."""
+    """Searches one database. `report` is told of every search: words, fused, or lexical_only."""
 
     database: Database
-    second: SecondRanking | None = None
+    embedder: Embedder | None = None
+    report: Callable[[str], None] | None = None
+
+    async def ask(
+        self, question: str, *, projects: Sequence[str], limit: int = 10, language: str | None = None
+    ) -> Found:
+        """Searches by words and, where an embedder is in use, by meaning."""
+        vector = await self.vector(question)
+        return await asyncio.to_thread(
+            self.look, question, projects=projects, limit=limit, language=language, vector=vector
+        )
+
+    async def vector(self, question: str) -> QuestionVector | None:
+        """The question's vector for `look`; None when no embedder is in use."""
+        return await self.embedder.question(question) if self.embedder else None
 
     def find(
         self, question: str, *, projects: Sequence[str], limit: int = 10, language: str | None = None
     ) -> list[Passage]:
-        """The best passages of these projects, best first. `language` narrows the search to documents in it."""
+        """The best passages by words alone, best first. `language` narrows the search to documents in it."""
         return list(self.look(question, projects=projects, limit=limit, language=language).passages)
 
-    def look(self, question: str, *, projects: Sequence[str], limit: int = 10, language: str | None = None) -> Found:
-        """Like `find`, with the question as it was analysed: for whoever judges what was found."""
+    def look(
+        self,
+        question: str,
+        *,
+        projects: Sequence[str],
+        limit: int = 10,
+        language: str | None = None,
+        vector: QuestionVector | None = None,
+    ) -> Found:
+        """The best passages, with the question as it was analysed: for whoever judges what was found."""
         with self.database.read() as connection:
             groups = stems_of(question, [language] if language else _languages(connection, projects))
             terms = list(dict.fromkeys(stem for group in groups for stem in sorted(group)))
             ranked = fulltext.search(connection, terms, project_ids=projects, limit=limit * DEPTH)
-            if self.second is not None:
-                other = self.second.rank(question, projects=projects, limit=limit * DEPTH)
-                ranked = fused([([chunk for chunk, _ in ranked], 1.0), (other, self.second.weight)])
+            near = _nearest(connection, vector, projects=projects, limit=limit * DEPTH)
             query = Query(question, _weighed(connection, groups, projects))
-            passages = _passages(connection, dict(ranked), projects=projects, language=language)
-        return Found(query, tuple(diverse(passages, limit)))
+            scores = dict(ranked)
+            passages = _passages(connection, dict.fromkeys(near, 0.0) | scores, projects=projects, language=language)
+        best = by_words = tuple(diverse((p for p in passages if p.chunk_id in scores), limit))
+        if near and vector is not None:
+            both = dict(fused([([chunk for chunk, _ in ranked], 1.0), (near, vector.weight)]))
+            best = tuple(diverse(_sorted(replace(p, score=both[p.chunk_id]) for p in passages), limit))
+        lexical_only = vector is not None and not vector.vector
+        if self.report is not None:
+            self.report("lexical_only" if lexical_only else "words" if vector is None else "fused")
+        return Found(query, best, by_words, lexical_only)
 
     def passages(self, chunk_ids: Collection[int], *, projects: Sequence[str]) -> list[Passage]:
         """These chunks, as far as they still exist in these projects; their score is 0."""
@@ -87,7 +122,21 @@ def diverse(passages: Iterable[Passage], limit: int) -> list[Passage]:
         taken[passage.document_id] = taken.get(passage.document_id, 0) + 1
         (kept if taken[passage.document_id] <= PER_DOCUMENT else spare).append(passage)
     chosen = kept[:limit] + spare[: max(0, limit - len(kept))]
-    return sorted(chosen, key=lambda passage: (-passage.score, passage.chunk_id))
+    return _sorted(chosen)
+
+
+def _sorted(passages: Iterable[Passage]) -> list[Passage]:
+    return sorted(passages, key=lambda passage: (-passage.score, passage.chunk_id))
+
+
+def _nearest(
+    connection: Connection, vector: QuestionVector | None, *, projects: Sequence[str], limit: int
+) -> list[int]:
+    """The chunks of these projects nearest to a question, best first; none where the question has no vector."""
+    if vector is None or not vector.vector:
+        return []
+    found = vectors.rank(connection, vector.vector, model=vector.model, project_ids=projects, limit=limit)
+    return [chunk for chunk, _ in found]
 
 
 def _languages(connection: Connection, projects: Sequence[str]) -> list[str]:
@@ -113,7 +162,7 @@ def _passages(
     )
     if language:
         statement = statement.where(documents.c.language == language)
-    found = [
+    return _sorted(
         Passage(
             chunk_id=row.id,
             document_id=row.document_id,
@@ -129,5 +178,4 @@ def _passages(
             score=scores[row.id],
         )
         for row in connection.execute(statement)
-    ]
-    return sorted(found, key=lambda passage: (-passage.score, passage.chunk_id))
+    )

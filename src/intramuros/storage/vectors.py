@@ -1,7 +1,7 @@
 """Vectors of chunks: stored with a byte a number, compared by their angle with `sqlite-vec`, within given projects.
 
-Called by document ingestion (`put`, `missing`) and by retrieval (`rank`). It knows no models: a model is the hash of its
-file, and vectors of different ones are never compared. A vector goes when its chunk goes, by the table's own rule.
+Called by document ingestion (`put`, `missing`) and by retrieval (`rank`). It knows no models: a model is its file's
+hash, and vectors of different ones are never compared. A vector goes when its chunk goes, by the table's own rule.
 """
 
 from __future__ import annotations

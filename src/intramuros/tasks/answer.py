@@ -115,7 +115,7 @@ class AnswerTask:
         )
         model = self._model(mode)
         wanted: Mode = "quote" if mode == "quote" or model is None else "write"
-        is_found = await asyncio.to_thread(self._look, asked)
+        is_found = await self._look(asked)
         asked.tick("search_ms")
         wanted = wanted if is_found else "none"
         entry.note(mode=wanted, sources=len(asked.passages), language=asked.language)
@@ -147,10 +147,11 @@ class AnswerTask:
             return None
         return model if mode == "write" or model.trust != "quotes" else None
 
-    def _look(self, asked: Asked) -> bool:
+    async def _look(self, asked: Asked) -> bool:
         if asked.conversation is not None:
-            asked.earlier = self.conversations.turns(asked.conversation, project=asked.project, by=asked.by)
-        return asked.look(self.search)
+            turns = self.conversations.turns
+            asked.earlier = await asyncio.to_thread(turns, asked.conversation, project=asked.project, by=asked.by)
+        return await asked.look(self.search)
 
     async def _write(self, asked: Asked, model: Model, entry: Entry) -> AsyncGenerator[Event]:
         async with self.pool.engine(model.name) as engine:
@@ -210,7 +211,13 @@ class AnswerTask:
     async def _done(self, asked: Asked, answer: Answer, entry: Entry) -> Done:
         """Completes the answer with its times and keeps it in its conversation."""
         asked.tick("total_ms")
-        whole = replace(answer, language=asked.language, timings=asked.timings, conversation=asked.conversation)
+        whole = replace(
+            answer,
+            language=asked.language,
+            timings=asked.timings,
+            conversation=asked.conversation,
+            lexical_only=asked.lexical_only,
+        )
         if asked.conversation is not None:
             turn = await asyncio.to_thread(
                 self.conversations.append,
@@ -226,6 +233,7 @@ class AnswerTask:
             sources=len(whole.sources),
             sentences=len(whole.sentences),
             supported=whole.supported,
+            lexical_only=whole.lexical_only or None,
             first_token_ms=asked.timings.get("first_token_ms"),
         )
         return Done(whole)

@@ -63,7 +63,8 @@ class Answer:
     `supported` is False when any sentence says something its sources don't, and when there is no answer. `read` are
     the passages a model was given with this question, `left_out` those that did not fit into its context,
     `turns_left_out` earlier turns that no longer did; `is_cut` says that the answer reached its greatest length, or
-    that the model was stopped because it repeated itself.
+    that the model was stopped because it repeated itself; `lexical_only` that the embedder failed, so that the passages
+    were found by words alone.
     """
 
     answer: str
@@ -78,6 +79,7 @@ class Answer:
     left_out: int = 0
     turns_left_out: int = 0
     is_cut: bool = False
+    lexical_only: bool = False
     timings: dict[str, float] = field(default_factory=dict)
     conversation: str | None = None
     turn: str | None = None
@@ -90,7 +92,10 @@ class Answer:
             "sentences": [_plain(sentence) for sentence in self.sentences],
             "nearest": [_plain(source) for source in self.nearest],
             "read": [_place(given) for given in self.read],
-            **{name: getattr(self, name) for name in ("left_out", "turns_left_out", "is_cut", "timings")},
+            **{
+                name: getattr(self, name)
+                for name in ("left_out", "turns_left_out", "is_cut", "lexical_only", "timings")
+            },
             "conversation": self.conversation,
             "turn": self.turn,
         }

@@ -5,6 +5,7 @@ Called by `tasks.answer` only.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from intramuros.accounts.caller import Caller
 from intramuros.accounts.projects import Project
 from intramuros.documents.language import LANGUAGES
+from intramuros.engines.embedder import QuestionVector
 from intramuros.errors import BadRequest
 from intramuros.retrieval.analysed import Analysed, analysed
 from intramuros.retrieval.query import Query, stems_of
@@ -41,23 +43,31 @@ class Asked:
     earlier: Sequence[Turn] = ()
     query: Query | None = None
     passages: Sequence[Analysed] = ()
+    lexical_only: bool = False
     timings: dict[str, float] = field(default_factory=dict)
 
     def tick(self, name: str) -> None:
         """Notes how many milliseconds it took until now, once."""
         self.timings.setdefault(name, round((time.perf_counter() - self.started) * 1000, 2))
 
-    def look(self, search: Search) -> bool:
+    async def look(self, search: Search) -> bool:
         """Searches, and says whether what was found is about the question."""
         for words in searches(self.question, [turn.question for turn in self.earlier]):
-            found = search.look(words, projects=[self.project.id], limit=COMPARED)
-            passages = analysed(found.passages)
-            is_enough = relevance(found.query, passages).is_enough
-            if is_enough or self.query is None:
-                self.query, self.passages = replace(found.query, text=self.question), passages
-            if is_enough:
+            vector = await search.vector(words)
+            if await asyncio.to_thread(self._look, search, words, vector):
                 return True
         return False
+
+    def _look(self, search: Search, words: str, vector: QuestionVector | None) -> bool:
+        """One search. What vectors bring to it can be quoted, but it is by words that its relevance was measured."""
+        found = search.look(words, projects=[self.project.id], limit=COMPARED, vector=vector)
+        passages = analysed(found.passages)
+        by_words = passages if found.by_words == found.passages else analysed(found.by_words)
+        is_enough = relevance(found.query, by_words).is_enough
+        self.lexical_only |= found.lexical_only
+        if is_enough or self.query is None:
+            self.query, self.passages = replace(found.query, text=self.question), passages
+        return is_enough
 
     def best(self) -> list[Quote]:
         """The sentences found that answer best."""

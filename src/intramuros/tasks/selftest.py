@@ -18,12 +18,13 @@ from intramuros.audit.record import Audit
 from intramuros.documents import samples
 from intramuros.documents.media import sniff
 from intramuros.documents.reader.supervisor import Reader
+from intramuros.engines.embedder import Embedder
 from intramuros.engines.pool import EnginePool
 from intramuros.errors import ContextOverflow, EgressRefused, IntramurosError, ModelNotFound
 from intramuros.models.installed import InstalledModel, InstalledModels
 from intramuros.privacy.egress import Egress
 from intramuros.settings import Settings
-from intramuros.storage import facts, fulltext
+from intramuros.storage import facts, fulltext, vectors
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database
 
@@ -59,6 +60,7 @@ class SelfTest:
     egress: Egress
     models: InstalledModels
     pool: EnginePool
+    embedder: Embedder
     reader: Reader
     key_file: Path | None
 
@@ -73,6 +75,7 @@ class SelfTest:
             ("reader", "Documents are read in a process of their own.", self._reader),
             ("model file", "The model is the one that was verified.", self._model_file),
             ("engine", "The model answers, and refuses a prompt it would have to cut.", self._engine),
+            ("search", "Vectors join the search only where the embedder is worth it.", self._search),
             ("disk", "There is room to write.", self._disk),
         )
         for name, promise, check in checks:
@@ -167,6 +170,20 @@ class SelfTest:
                 )
                 raise Broken("A prompt longer than the context was accepted.")
         return f"{reply.usage.completion_tokens} tokens from {model.name}; {context} tokens of context, more is refused"
+
+    async def _search(self) -> str:
+        standing, model = self.embedder.standing(), self.embedder.model
+        if self.embedder.name is None:
+            raise NothingToTry(standing.reason)
+        if model is None:
+            return standing.reason
+        made = await self.embedder.passages(["Bonjour"], model=model)
+        with self.database.read() as connection:
+            counts = vectors.counts(connection, model=model)
+        return (
+            f"{standing.reason}; {len(made[0].vector)} numbers a vector, {counts.embedded} of {counts.passages}"
+            f" passages have one, {counts.cut} of them cut by {counts.cut_tokens} tokens in all"
+        )
 
     def _default_model(self) -> InstalledModel:
         try:

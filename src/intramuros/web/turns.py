@@ -123,6 +123,8 @@ def _limits(answer: Mapping[str, Any], words: Words) -> Iterator[str]:
     """What the model could not read or finish: nothing is left out silently."""
     if answer.get("is_cut"):
         yield words("answer.is_cut")
+    if answer.get("lexical_only"):
+        yield words("answer.lexical_only")
     if left_out := int(answer.get("left_out", 0)):
         yield words.count("answer.left_out", left_out)
     if turns_left_out := int(answer.get("turns_left_out", 0)):

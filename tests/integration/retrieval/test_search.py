@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
+from intramuros.accounts.caller import Caller
 from intramuros.accounts.projects import Project, Projects
 from intramuros.documents import samples
-from intramuros.retrieval.search import PER_DOCUMENT, Search
+from intramuros.engines.embedder import QuestionVector
+from intramuros.retrieval.search import PER_DOCUMENT, Found, Search
+from intramuros.storage import vectors
 from intramuros.storage.database import Database
-from intramuros.storage.schema import documents
+from intramuros.storage.schema import chunks, documents
 from tests.integration.conftest import People
 from tests.integration.retrieval.indexed import FAQ, LEASE, RULES, add
 
@@ -120,32 +123,111 @@ def test_a_passage_of_a_pdf_has_rectangles_on_its_page(database: Database, proje
     assert whole[0] <= rect[0] < rect[2] <= max(r[2] for r in first.rects) + 1
 
 
-@dataclass(frozen=True)
-class Backwards:
-    """A second ranking that prefers what the words rank last."""
-
-    weight: float
-    order: tuple[int, ...]
-
-    def rank(self, question: str, *, projects: Sequence[str], limit: int) -> list[int]:
-        return list(self.order)[:limit]
+MODEL = "a" * 64
+ASK = "le préavis, la caution et la lettre"
 
 
-def test_a_second_ranking_joins_by_its_weight(search: Search, project: Project, database: Database) -> None:
-    usual = search.find("le préavis, la caution et la lettre", projects=[project.id])
-    assert len(usual) == 2
-    backwards = tuple(p.chunk_id for p in reversed(usual))
-    light, heavy = Search(database, Backwards(0.1, backwards)), Search(database, Backwards(10, backwards))
-    ask = "le préavis, la caution et la lettre"
-    assert [p.chunk_id for p in light.find(ask, projects=[project.id])] == [p.chunk_id for p in usual]
-    assert [p.chunk_id for p in heavy.find(ask, projects=[project.id])] == list(backwards)
+def pointing(*angles_deg: float) -> list[bytes]:
+    """Vectors in a plane, by their angle."""
+    turns = [math.radians(angle) for angle in angles_deg]
+    return [vectors.quantised([math.cos(turn), math.sin(turn)]) for turn in turns]
 
 
-def test_a_second_ranking_cannot_reach_into_another_project(
+def embed(database: Database, angles_deg: dict[int, float], *, model: str = MODEL) -> None:
+    """Gives chunks vectors, made by hand."""
+    rows = [vectors.Row(chunk, *pointing(angle)) for chunk, angle in angles_deg.items()]
+    with database.write() as connection:
+        vectors.put(connection, rows, model=model)
+
+
+def at(angle_deg: float, *, weight: float = 1.0, model: str = MODEL) -> QuestionVector:
+    """A question's vector, made by hand."""
+    return QuestionVector(*pointing(angle_deg), model, weight)
+
+
+def chunks_of(found: Found) -> list[int]:
+    return [passage.chunk_id for passage in found.passages]
+
+
+def all_chunks(database: Database, project: Project) -> dict[int, str]:
+    with database.read() as connection:
+        rows = connection.execute(select(chunks.c.id, chunks.c.text).where(chunks.c.project_id == project.id))
+        return {row.id: row.text for row in rows}
+
+
+def test_without_a_vector_words_alone_rank(search: Search, project: Project, database: Database) -> None:
+    usual = search.look(ASK, projects=[project.id])
+    embed(database, dict.fromkeys(all_chunks(database, project), 0.0))
+    again = search.look(ASK, projects=[project.id])
+    assert again == usual
+    assert (again.passages, again.lexical_only) == (again.by_words, False)
+
+
+def test_a_passage_without_a_word_of_the_question_is_found_by_its_vector(
+    search: Search, project: Project, database: Database
+) -> None:
+    parking = next(chunk for chunk, text in all_chunks(database, project).items() if "parking card" in text)
+    embed(database, dict.fromkeys(all_chunks(database, project), 170.0) | {parking: 5.0})
+    assert parking not in chunks_of(search.look("stationnement", projects=[project.id]))
+    found = search.look("stationnement", projects=[project.id], vector=at(0))
+    assert chunks_of(found)[0] == parking
+    assert parking not in {passage.chunk_id for passage in found.by_words}
+
+
+def test_vectors_join_by_their_weight(search: Search, project: Project, database: Database) -> None:
+    first, second = chunks_of(search.look(ASK, projects=[project.id]))
+    embed(database, {first: 90.0, second: 1.0})
+    light = search.look(ASK, projects=[project.id], vector=at(0, weight=0.1))
+    assert [p.score for p in light.passages] == pytest.approx([1 / 61 + 0.1 / 62, 1 / 62 + 0.1 / 61])
+    assert chunks_of(light) == [first, second]
+    heavy = search.look(ASK, projects=[project.id], vector=at(0, weight=2.0))
+    assert chunks_of(heavy) == [second, first]
+    assert [p.chunk_id for p in heavy.by_words] == [first, second]
+    assert heavy.by_words == search.look(ASK, projects=[project.id]).passages
+
+
+def test_vectors_of_another_model_are_never_compared(search: Search, project: Project, database: Database) -> None:
+    embed(database, dict.fromkeys(all_chunks(database, project), 0.0))
+    found = search.look("stationnement", projects=[project.id], vector=at(0, model="b" * 64))
+    assert found.passages == ()
+    assert not found.lexical_only
+
+
+def test_a_question_whose_vector_could_not_be_made_says_so(search: Search, project: Project) -> None:
+    found = search.look(ASK, projects=[project.id], vector=QuestionVector(b"", MODEL, 1.0))
+    assert found.lexical_only
+    assert found.passages == search.look(ASK, projects=[project.id]).passages
+
+
+def test_a_vector_finds_nothing_that_its_asker_may_not_read(
     search: Search, project: Project, projects: Projects, people: People, database: Database
 ) -> None:
-    other = projects.create("Other", by=people.alice)
-    add(database, other, "secret.md", "Le secret est gardé.")
-    (secret,) = search.find("secret", projects=[other.id])
-    fused = Search(database, Backwards(10, (secret.chunk_id,)))
-    assert all(p.document != "secret.md" for p in fused.find("préavis", projects=[project.id]))
+    """Charlie's own project stands beside Alice's; the nearest vectors of all are in hers."""
+    own = projects.create("Charlie's", by=people.charlie)
+    add(database, own, "own.md", "# Own\n\nNothing about it.")
+    embed(database, dict.fromkeys(all_chunks(database, project), 0.0))
+    embed(database, dict.fromkeys(all_chunks(database, own), 60.0))
+
+    def found_by(caller: Caller) -> set[str]:
+        mine = [place.id for place in projects.list(caller)]
+        return {p.document for p in search.look("stationnement", projects=mine, vector=at(0), limit=1).passages}
+
+    assert found_by(people.alice) == found_by(people.bob) != {"own.md"}
+    assert found_by(people.charlie) == {"own.md"}
+    assert search.look("stationnement", projects=[], vector=at(0)).passages == ()
+
+
+async def test_every_search_is_counted_by_how_it_was_ranked(
+    database: Database, project: Project, search: Search
+) -> None:
+    @dataclass
+    class Scripted:
+        vector: QuestionVector | None
+
+        async def question(self, text: str) -> QuestionVector | None:
+            return self.vector
+
+    told: list[str] = []
+    for vector in (None, at(0), QuestionVector(b"", MODEL, 1.0)):
+        await Search(database, Scripted(vector), told.append).ask("préavis", projects=[project.id])
+    assert told == ["words", "fused", "lexical_only"]
