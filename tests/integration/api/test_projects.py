@@ -72,6 +72,7 @@ async def test_documents_go_in_are_read_and_found(installed: Installed, project:
 
     found = await installed.client("bob").post(f"/api/v1/projects/{project}/search", {"query": "préavis", "limit": 3})
     (passage,) = found.json()["passages"]
+    assert found.json()["lexical_only"] is False
     assert passage["document"] == "bail.md" and passage["page"] == 1 and "six mois" in passage["text"]
 
     assert (await alice.call("DELETE", f"/api/v1/projects/{project}/documents/{document['id']}")).status == 204
