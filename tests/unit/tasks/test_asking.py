@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
+from intramuros.accounts.caller import LOCAL
+from intramuros.accounts.projects import Project
 from intramuros.errors import BadRequest
-from intramuros.tasks.asking import checked, searches
+from intramuros.retrieval.passage import Passage
+from intramuros.retrieval.relevance import COMPARED
+from intramuros.retrieval.search import Found, Search
+from intramuros.tasks.asking import Asked, checked, searches
+from tests.unit.retrieval.made import passage, query
 
 BEFORE = ["Ignored ?", "Quel est le préavis du bail ?"]
 
@@ -34,3 +42,25 @@ def test_an_empty_question_is_refused() -> None:
     assert checked("  Quoi ?\n") == "Quoi ?"
     with pytest.raises(BadRequest):
         checked(" \n\t")
+
+
+async def test_what_vectors_add_does_not_make_a_question_answerable() -> None:
+    """Passages without the words, among those found, would make the best stand out from the rest."""
+    has_a_word, others = passage("Le préavis du directeur."), [passage("La cuisine ouvre à midi.")] * COMPARED
+    question = query("Quel est le préavis du directeur adjoint ?")
+
+    class Searching:
+        def __init__(self, by_words: list[Passage]) -> None:
+            self.found = Found(question, (has_a_word, *others)[:COMPARED], tuple(by_words))
+
+        async def vector(self, words: str) -> None:
+            return None
+
+        def look(self, words: str, **_: Any) -> Found:
+            return self.found
+
+    place = Project("p", "Atelier", "reader", 0)
+    for by_words, is_enough in (([has_a_word] * COMPARED, False), ([has_a_word], True)):
+        asked = Asked(question.text, "fr", place, LOCAL, None)
+        assert await asked.look(cast(Search, Searching(by_words))) is is_enough
+        assert asked.passages[1].passage.text == others[0].text
