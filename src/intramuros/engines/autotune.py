@@ -40,7 +40,7 @@ TURN_READ, TURN_WRITTEN = 60, 200
 ROUNDS, ROUND_TOKENS = 4, 24
 STEP_S = 8.0
 """Longest time of one step, beyond what loading the model takes; a step that takes longer is given up."""
-BUSY_SHARE = 0.5
+BUSY_SHARE = 0.3
 """Share of the processors that others may use while it is measured."""
 DISTURBED = 1.3
 """The same measurement taking so much longer the median time than the best: somebody else used the processors."""
@@ -107,6 +107,7 @@ async def tune(
         except (EngineError, OSError, KeyError, ValueError) as error:  # TimeoutError is an OSError
             complete = False
             log.info("%s of %s not measured: %s", step, model.name, str(error) or type(error).__name__)
+    complete = complete and await busy_share() <= BUSY_SHARE
     report("done", 1.0)
     measured["seconds"] = round(time.monotonic() - started, 2)
     before = options.to_json()
@@ -115,7 +116,7 @@ async def tune(
 
 
 async def busy_share(*, watched_s: float = 0.15, root: Path = Path("/")) -> float:
-    """The share of the processors in use right now; 0 where the system doesn't say."""
+    """The share of the processors that others use right now, while nothing is measured; 0 where the system doesn't say."""
     before = _processor_times(root)
     await asyncio.sleep(watched_s)
     total, idle = (now - then for now, then in zip(_processor_times(root), before, strict=True))

@@ -22,8 +22,8 @@ SPECULATION: dict[str, dict[str, Any]] = {
     "none": {},
     "ngram-map-k": {
         "speculative.types": [7],
-        "speculative.ngram_map_k.size_n": 8,
-        "speculative.ngram_map_k.size_m": 16,
+        "speculative.ngram_map_k.size_n": 6,
+        "speculative.ngram_map_k.size_m": 12,
         "speculative.ngram_map_k.min_hits": 1,
     },
     "ngram-mod": {
