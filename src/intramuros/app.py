@@ -17,6 +17,7 @@ from intramuros.accounts.keys import ApiKeys
 from intramuros.accounts.projects import Projects
 from intramuros.accounts.sessions import Sessions
 from intramuros.accounts.users import Users
+from intramuros.audit.places import place
 from intramuros.audit.record import Audit
 from intramuros.documents.ingest import Ingest
 from intramuros.documents.library import Library
@@ -149,9 +150,18 @@ def build(settings: Settings) -> App:
 
 def assemble(settings: Settings, keys: DataKeys) -> App:
     """Builds the parts, bottom up."""
+    copy = place(
+        settings.audit_copy, required=settings.audit_copy_required, data=settings.data, instance=keys.instance
+    )
     database = open_database(settings.data / DATABASE_NAME, keys.database)
     blobs = Blobs(settings.data / "blobs", keys.data)
-    audit = Audit(database, key=derive(keys.data, "audit"))
+    audit = Audit(
+        database,
+        key=derive(keys.data, "audit"),
+        instance=keys.instance,
+        copy=copy,
+        copy_required=settings.audit_copy_required,
+    )
     users = Users(database)
     sessions = Sessions(database, hours=settings.session_hours)
     api_keys = ApiKeys(database)

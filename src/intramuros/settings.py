@@ -68,6 +68,11 @@ class Settings:
     upload_mib: int = _setting(100, "size one uploaded document may have, in MiB", low=1)
     request_mib: int = _setting(8, "size one API request may have, in MiB", low=1)
     workers: int = _setting(2, "documents read at once", low=1, high=64)
+    audit_copy: str | None = _setting(
+        None, "second place for the audit's signed checkpoints: a folder on another disk or machine, or syslog:"
+    )
+    audit_copy_required: bool = _setting(False, "refuse requests while the audit's second place can't be written")
+    audit_months: int = _setting(12, "months audit records are kept when `audit purge` runs", low=1, high=1200)
     session_hours: float = _setting(12, "hours after which a person signs in again", low=0.1)
     log_level: str = _setting("info", "debug, info, warning or error")
 

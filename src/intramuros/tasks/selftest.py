@@ -71,6 +71,7 @@ class SelfTest:
             ("database", "The database is whole: every page carries a valid seal.", self._database),
             ("nothing readable", "Words of documents can't be found in any file on disk.", self._nothing_readable),
             ("audit", "Every record is there, in order, unchanged.", self._audit),
+            ("audit copy", "A second place vouches for the audit, so that a cut end is seen.", self._audit_copy),
             ("egress", "No connection leaves: the allow-list is empty and a try is refused.", self._egress),
             ("reader", "Documents are read in a process of their own.", self._reader),
             ("model file", "The model is the one that was verified.", self._model_file),
@@ -134,7 +135,15 @@ class SelfTest:
         result = await asyncio.to_thread(self.audit.verify)
         if not result.ok:
             raise Broken(f"Record {result.first_bad}: {result.reason}")
-        return f"{result.records} records verified"
+        return f"{result.records} records and {result.checkpoints} signed checkpoints verified"
+
+    async def _audit_copy(self) -> str:
+        state = await asyncio.to_thread(self.audit.copy_state, anew=True)
+        if state is None:
+            raise NothingToTry("no second place is named: INTRAMUROS_AUDIT_COPY")
+        if not state.ok:
+            raise Broken(f"{state.place}: {state.reason}")
+        return f"{state.place} can be written and agrees" + (f" up to record {state.sequence}" * bool(state.sequence))
 
     async def _egress(self) -> str:
         try:
