@@ -127,22 +127,22 @@ MODEL = "a" * 64
 ASK = "le préavis, la caution et la lettre"
 
 
-def pointing(*angles_deg: float) -> list[bytes]:
-    """Vectors in a plane, by their angle."""
-    turns = [math.radians(angle) for angle in angles_deg]
-    return [vectors.quantised([math.cos(turn), math.sin(turn)]) for turn in turns]
+def pointing(angle_deg: float) -> bytes:
+    """A vector in a plane, by its angle."""
+    turn = math.radians(angle_deg)
+    return vectors.quantised([math.cos(turn), math.sin(turn)])
 
 
 def embed(database: Database, angles_deg: dict[int, float], *, model: str = MODEL) -> None:
     """Gives chunks vectors, made by hand."""
-    rows = [vectors.Row(chunk, *pointing(angle)) for chunk, angle in angles_deg.items()]
+    rows = [vectors.Row(chunk, pointing(angle)) for chunk, angle in angles_deg.items()]
     with database.write() as connection:
         vectors.put(connection, rows, model=model)
 
 
 def at(angle_deg: float, *, weight: float = 1.0, model: str = MODEL) -> QuestionVector:
     """A question's vector, made by hand."""
-    return QuestionVector(*pointing(angle_deg), model, weight)
+    return QuestionVector(pointing(angle_deg), model, weight)
 
 
 def chunks_of(found: Found) -> list[int]:
