@@ -20,7 +20,9 @@ def test_an_unknown_name_stops_the_start() -> None:
         load(environ={"INTRAMUROS_PROT": "1"})
 
 
-@pytest.mark.parametrize(("name", "value"), [("PORT", "http"), ("PORT", "70000"), ("AUTOTUNE", "maybe"), ("LOG_LEVEL", "loud")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("PORT", "http"), ("PORT", "70000"), ("AUTOTUNE", "maybe"), ("LOG_LEVEL", "loud")]
+)
 def test_a_bad_value_stops_the_start_and_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"INTRAMUROS_{name} is '{value}'"):
         load(environ={f"INTRAMUROS_{name}": value})

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.support import cheap
 
 from intramuros.errors import Conflict, NotInitialised, SettingsError, StorageCorrupt, StorageError, WrongKey
 from intramuros.security import keys
+from tests.support import cheap
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import threading
 import time
 
 import pytest
-from tests.support import cheap
 
 from intramuros.errors import BadRequest
 from intramuros.security.passwords import HashCost, Passwords, check_strength
+from tests.support import cheap
 
 
 def test_a_password_is_verified() -> None:

@@ -7,12 +7,12 @@ import asyncio
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
-from tests.asgi import Answer, Client, soon
-from tests.guarded import Guarded
 
 from intramuros.api.connected import while_connected
 from intramuros.errors import ContextOverflow, EngineDied, StorageCorrupt, TooMany
 from intramuros.server import exchange
+from tests.asgi import Answer, Client, soon
+from tests.guarded import Guarded
 
 SECRET = "le-mot-de-passe-de-Solène"
 KEY = {"authorization": "Bearer bob"}

@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.scripted import USAGE, ScriptedEngine, ScriptedPool, chunk
 
 from intramuros.audit.entry import Entry
 from intramuros.errors import BadRequest, EngineDied, ModelNotFound, TooMany
 from intramuros.observability.metrics import Metrics
 from intramuros.tasks.complete import CompleteTask, Turnstile
+from tests.scripted import USAGE, ScriptedEngine, ScriptedPool, chunk
 
 HELLO: dict[str, Any] = {"model": "default", "messages": [{"role": "user", "content": "Bonjour"}]}
 
