@@ -116,7 +116,7 @@ async def tune(
 
 
 async def busy_share(*, watched_s: float = 0.15, root: Path = Path("/")) -> float:
-    """The share of the processors that others use right now, while nothing is measured; 0 where the system doesn't say."""
+    """The share of the processors that others use now, while nothing is measured; 0 where the system doesn't say."""
     before = _processor_times(root)
     await asyncio.sleep(watched_s)
     total, idle = (now - then for now, then in zip(_processor_times(root), before, strict=True))

@@ -100,6 +100,7 @@ class LocalEngine:
         self._failure: EngineError | None = None
         self._changed = asyncio.Condition()
         self._supervisor: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._is_closed = False
 
     @classmethod
@@ -193,6 +194,8 @@ class LocalEngine:
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
+        if self._ending is not None:
+            await self._ending
         if (run := self._run) is not None:
             self._run = None
             await self._end(run)
@@ -257,7 +260,8 @@ class LocalEngine:
                 await self._until_ended(run)
             log.warning("the engine of %s ended%s; starting it again", self.model, " (it hung)" if run.hangs else "")
             self._run = None
-            await self._end(run)
+            self._ending = asyncio.create_task(self._end(run))
+            await asyncio.shield(self._ending)
             self.restarts += 1
             pause_s = FIRST_PAUSE_S if time.monotonic() - run.started > STEADY_S else pause_s
             for attempt in range(MOST_FAILED_LOADS):
@@ -277,8 +281,8 @@ class LocalEngine:
             run = None
         else:
             failure = None
+        self._run, self._failure = run, failure  # before anything can be cancelled
         async with self._changed:
-            self._run, self._failure = run, failure
             self._changed.notify_all()
         return run is not None
 
@@ -324,9 +328,11 @@ class LocalEngine:
         try:
             async with asyncio.timeout(min(self.settings.engine_silence_s, LONGEST_PROBE_INTERVAL_S)):
                 await run.http.slots()
-        except (TimeoutError, EngineDied):
+        except BaseException as error:
             await run.http.close()
-            return None
+            if isinstance(error, TimeoutError | EngineDied):
+                return None
+            raise
         return run
 
     async def _start_worker(self) -> Run:
@@ -340,11 +346,13 @@ class LocalEngine:
         http = self._http(socket)
         try:
             slots = await http.slots()
-        except EngineDied as error:
+        except BaseException as error:
             await http.close()
             await child.stop()
             remove_socket(socket)
-            raise EngineLoadFailed("The engine stopped right after it had loaded the model.") from error
+            if isinstance(error, EngineDied):
+                raise EngineLoadFailed("The engine stopped right after it had loaded the model.") from error
+            raise
         run = Run(http, socket, child.pid, int(slots[0]["n_ctx"]), len(slots), child)
         notice = Notice(str(socket), child.pid, began(child.pid), self.installed.sha256, run.context_tokens, run.slots)
         self.notices.publish(self.model, notice)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Protocol
 
 import orjson
@@ -21,7 +21,7 @@ from intramuros.errors import BadRequest, ContextOverflow, EngineDied, EngineErr
 from intramuros.privacy.egress import as_connection_errors
 
 BASE = "http://engine"
-HEADERS = {"Content-Type": "application/json", "Connection": "close"}
+HEADERS = {"Content-Type": "application/json"}
 DONE = b"[DONE]"
 OURS = frozenset(
     {"stream", "stream_options", "id_slot", "slot_id", "cache_prompt", "n_cache_reuse", "lora", "return_progress"}
@@ -64,12 +64,12 @@ class Response(Protocol):
 class Session(Protocol):
     """What is needed of the client session that `privacy.egress` makes."""
 
-    def post(self, url: str, *, data: bytes, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Any]:
-        """Sends a request with a body."""
+    def post(self, url: str, *, data: bytes, headers: Mapping[str, str]) -> Awaitable[Any]:
+        """Sends a request with a body; the answer, once it begins."""
         ...
 
-    def get(self, url: str, *, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Any]:
-        """Sends a request without one."""
+    def get(self, url: str) -> Awaitable[Any]:
+        """Sends a request without one; the answer, once it begins."""
         ...
 
     async def close(self) -> None:
@@ -102,16 +102,17 @@ class OpenAIHttp:
         """Completes a chat chunk by chunk; closing it closes the connection, which ends the generation."""
         body = self._chat(request) | {"stream": True, "stream_options": {"include_usage": True}}
         async with self._answer("/v1/chat/completions", body) as response:
-            read, rest = response.content.readany, b""
-            while block := await read():
+            read, rest, is_done = response.content.readany, b"", False
+            while block := await read():  # to the end, so that the connection serves the next request
                 *events, rest = (rest + block).split(b"\n\n")
                 for event in events:
                     data = _data(event)
                     if data == DONE:
-                        return
-                    if data:
+                        is_done = True
+                    elif data:
                         yield data
-            raise EngineDied()
+            if not is_done:
+                raise EngineDied()
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector for each text."""
@@ -141,8 +142,11 @@ class OpenAIHttp:
         """
         try:
             with as_connection_errors():
-                async with self.session.get(f"{BASE}/slots", headers={"Connection": "close"}) as response:
+                response = await self._begun(lambda: self.session.get(f"{BASE}/slots"))
+                try:
                     return list(orjson.loads(await response.read()))
+                finally:
+                    response.close()
         except (OSError, RuntimeError, orjson.JSONDecodeError) as error:
             raise EngineDied() from error
 
@@ -161,18 +165,30 @@ class OpenAIHttp:
     @asynccontextmanager
     async def _answer(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[Response]:
         """Sends a request; inside, its answer has begun and is a success. Leaving closes the connection."""
+        data = orjson.dumps(body)
         async with self._places:
             try:
                 with as_connection_errors():
-                    async with self.session.post(BASE + path, data=orjson.dumps(body), headers=HEADERS) as response:
-                        try:
-                            if response.status != 200:
-                                raise error_from(response.status, await response.read())
-                            yield response
-                        finally:
-                            response.close()
+                    response = await self._begun(lambda: self.session.post(BASE + path, data=data, headers=HEADERS))
+                    try:
+                        if response.status != 200:
+                            raise error_from(response.status, await response.read())
+                        yield response
+                    finally:
+                        response.close()
             except (OSError, RuntimeError, orjson.JSONDecodeError) as error:  # RuntimeError: the session was closed
                 raise EngineDied() from error
+
+    async def _begun(self, send: Callable[[], Awaitable[Response]]) -> Response:
+        """The answer, once it begins. The engine closes connections that rest: then the next one is tried, once.
+
+        Raises: ConnectionError. A worker that died takes no new connection, so nothing is asked of the engine twice.
+        """
+        try:
+            with as_connection_errors():
+                return await send()
+        except ConnectionError:
+            return await send()
 
 
 def usage_in(raw: Mapping[str, Any]) -> Usage:

@@ -89,6 +89,7 @@ class EnginePool:
         self.folder = settings.run_folder / "engines"
         self._seats: dict[str, Seat] = {}
         self._janitor: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def engine(self, name: str) -> AsyncIterator[Engine]:
@@ -120,13 +121,13 @@ class EnginePool:
             await asyncio.gather(self._janitor, return_exceptions=True)
             self._janitor = None
         seats, self._seats = list(self._seats.values()), {}
-        await asyncio.gather(*(_close(seat) for seat in seats))
+        await asyncio.gather(*(_close(seat) for seat in seats), *self._closing)
 
     def _seat(self, model: InstalledModel) -> Seat:
         seat = self._seats.get(model.name)
         if seat is None or seat.state.state == "failed" or seat.model.sha256 != model.sha256:
             if seat is not None:
-                self._later(_close(seat))
+                self._close_later(seat)
             seat = Seat(model, asyncio.create_task(self._load(model), name=f"load {model.name}"))
             seat.loading.add_done_callback(_seen)
             self._seats[model.name] = seat
@@ -213,14 +214,17 @@ class EnginePool:
                 continue
             if self._seats.get(name) is seat:
                 del self._seats[name]
-            await engine.close()
+            await asyncio.shield(self._close_later(seat))
             log.info("engine of %s unloaded: idle", name)
             ended += 1
         return ended
 
-    def _later(self, closing: Any) -> None:
-        task = asyncio.ensure_future(closing)
-        task.add_done_callback(_seen)
+    def _close_later(self, seat: Seat) -> asyncio.Task[None]:
+        """Closes an engine to the end, whoever is cancelled meanwhile; `stop` waits for it."""
+        task = asyncio.create_task(_close(seat), name=f"close {seat.model.name}")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        return task
 
 
 def _seen(task: asyncio.Task[Any]) -> None:

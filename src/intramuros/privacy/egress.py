@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 HINT = "The administrator decides which hosts may be reached. Nothing was sent."
+RESTING_S = 4.0  # llama.cpp's server closes a connection that rests for five seconds
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "api-key"})
 CARRIER_GRADE_NAT = ip_network("100.64.0.0/10")
@@ -159,7 +160,7 @@ class Egress:
         Units: `limit` connections at once, 0 for no limit. No timeout of its own: the caller sets one for each request.
         """
         return aiohttp.ClientSession(
-            connector=aiohttp.UnixConnector(path=str(path), limit=limit),
+            connector=aiohttp.UnixConnector(path=str(path), limit=limit, keepalive_timeout=RESTING_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             trust_env=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import aclosing
 from itertools import pairwise
 from typing import Any
 
@@ -33,6 +33,7 @@ class Answer:
 
     def __init__(self, *pieces: bytes | Exception, status: int = 200) -> None:
         self.pieces, self.status, self.is_closed = list(pieces), status, False
+        self.session: Session | None = None
 
     @property
     def content(self) -> Answer:
@@ -53,33 +54,35 @@ class Answer:
 
     def close(self) -> None:
         self.is_closed = True
+        if self.session is not None:
+            self.session.at_once -= 1
 
 
 class Session:
     """Gives the answers it was told to give, and keeps what was asked."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: Answer | Exception) -> None:
         self.answers, self.asked, self.at_once, self.most = list(answers), list[dict[str, Any]](), 0, 0
 
-    @asynccontextmanager
-    async def post(self, url: str, *, data: bytes, headers: Mapping[str, str]) -> AsyncIterator[Answer]:
+    async def post(self, url: str, *, data: bytes, headers: Mapping[str, str]) -> Answer:
         self.asked.append(json.loads(data))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
         self.at_once += 1
         self.most = max(self.most, self.at_once)
-        try:
-            await asyncio.sleep(0)
-            yield self.answers.pop(0)
-        finally:
-            self.at_once -= 1
+        await asyncio.sleep(0)
+        answer.session = self
+        return answer
 
-    def get(self, url: str, *, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Answer]:
-        return self.post(url, data=b"{}", headers=headers)
+    async def get(self, url: str) -> Answer:
+        return await self.post(url, data=b"{}", headers={})
 
     async def close(self) -> None:
         return None
 
 
-def client(*answers: Answer) -> OpenAIHttp:
+def client(*answers: Answer | Exception) -> OpenAIHttp:
     return OpenAIHttp(Session(*answers), model="a-model")
 
 
@@ -132,6 +135,13 @@ async def test_only_so_many_requests_reach_the_engine_at_once(monkeypatch: pytes
     http = client(*(Answer(b'{"tokens":[1]}') for _ in range(20)))
     await asyncio.gather(*(http.tokenise("a") for _ in range(20)))
     assert http.session.most == 3  # type: ignore[attr-defined]
+
+
+async def test_a_connection_that_had_rested_too_long_is_replaced_once() -> None:
+    assert await client(ConnectionResetError(), Answer(b'{"tokens":[7]}')).tokenise("a") == [7]
+    http = client(ConnectionResetError(), ConnectionResetError(), Answer(b'{"tokens":[7]}'))
+    with pytest.raises(EngineDied):
+        await http.tokenise("a")
 
 
 def failure(status: int, kind: str, message: str, **more: Any) -> bytes:
