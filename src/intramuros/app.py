@@ -150,9 +150,7 @@ def build(settings: Settings) -> App:
 
 def assemble(settings: Settings, keys: DataKeys) -> App:
     """Builds the parts, bottom up."""
-    copy = place(
-        settings.audit_copy, required=settings.audit_copy_required, data=settings.data, instance=keys.instance
-    )
+    copy = place(settings.audit_copy, required=settings.audit_copy_required, data=settings.data, instance=keys.instance)
     database = open_database(settings.data / DATABASE_NAME, keys.database)
     blobs = Blobs(settings.data / "blobs", keys.data)
     audit = Audit(

@@ -24,7 +24,7 @@ NAMES = frozenset({
     "route", "method", "via", "stream", "format", "tools", "role", "user", "key", "language",
     # how much
     "prompt_tokens", "completion_tokens", "cached_tokens", "size_bytes", "pages", "chunks", "limit", "results",
-    "supported", "lexical_only", "sentences", "attempts", "held", "broken",
+    "supported", "lexical_only", "sentences", "attempts", "held", "broken", "records",
     # how it went
     "status", "error", "duration_ms", "first_token_ms", "queue_ms", "finish_reason", "disconnected",
 })  # fmt: skip

@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from itertools import chain
 from types import TracebackType
 
-from intramuros.audit import verify
+from intramuros.audit import export, retention, verify
 from intramuros.audit.copying import Copying, CopyState
 from intramuros.audit.entry import Actor, Entry
 from intramuros.audit.ledger import Ledger, Pace, Step
 from intramuros.audit.places import Place
-from intramuros.audit.statement import existing_signer, signer
+from intramuros.audit.statement import Signer, existing_signer, signer
 from intramuros.audit.vouched import Vouched
 from intramuros.errors import AuditUnavailable
 from intramuros.storage.database import Database
@@ -148,12 +148,22 @@ class Audit:
 
     def public_key(self) -> bytes:
         """The key that checks what this audit signs; made on first need."""
+        return self._signer().public
+
+    def export(self, *, since: float | None = None, until: float | None = None) -> Iterator[str]:
+        """The lines of an export that can be verified with the public key alone."""
+        signing = self._signer()
         with self._database.read() as connection:
-            found = existing_signer(connection, key=self._key, instance=self._instance)
-        if found is None:
-            with self._database.write(durable=True) as connection:
-                found = signer(connection, key=self._key, instance=self._instance)
-        return found.public
+            yield from export.jsonl(connection, signing, since=since, until=until)
+
+    def export_syslog(self, *, since: float | None = None, until: float | None = None) -> Iterator[str]:
+        """The records as syslog lines."""
+        with self._database.read() as connection:
+            yield from export.syslog(connection, since=since, until=until)
+
+    def purge(self, *, before: float) -> retention.Purged:
+        """Removes the records signed before that moment, and leaves signed summaries of them."""
+        return retention.purge(self._database, self._signer(), before=before)
 
     def copy_state(self, *, anew: bool = False) -> CopyState | None:
         """How the second place does, if there is one; `anew` tries it."""
@@ -197,6 +207,14 @@ class Audit:
             _settle(jobs, error)
         else:
             _settle(jobs, None)
+
+    def _signer(self) -> Signer:
+        with self._database.read() as connection:
+            found = existing_signer(connection, key=self._key, instance=self._instance)
+        if found is None:
+            with self._database.write(durable=True) as connection:
+                found = signer(connection, key=self._key, instance=self._instance)
+        return found
 
     def _require_copy(self) -> None:
         if self._copying is not None:

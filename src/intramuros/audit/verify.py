@@ -114,7 +114,7 @@ def verify(
         checkpoints.compare(head)
         rows = connection.execution_options(yield_per=1000).execute(select(audit).order_by(audit.c.sequence))
         for row in rows:
-            head = followed(head, row.sequence, _record(row), row.hash)
+            head = followed(head, row.sequence, record_of(row), row.hash)
             records += 1
             checkpoints.compare(head)
         _compare_seal(connection, head, key)
@@ -192,7 +192,8 @@ def _public(connection: Connection, key: bytes, expected: bytes | None) -> bytes
     return expected or (signer.public if signer else None)
 
 
-def _record(row: object) -> Record:
+def record_of(row: object) -> Record:
+    """The record in a row of the table."""
     names = ("id", "at", "actor", "credential", "action", "object", "outcome", "facts")
     return Record(*(getattr(row, name) for name in names))
 

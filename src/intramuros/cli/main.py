@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from intramuros import __version__
-from intramuros.cli import keys, models
+from intramuros.cli import audit, keys, models
 from intramuros.cli.add import add
 from intramuros.cli.ask import ask
 from intramuros.cli.console import out
@@ -42,5 +42,6 @@ def root(
 
 for function in (init, serve, add, search, ask, selftest, demo):
     app.command()(function)
+app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")

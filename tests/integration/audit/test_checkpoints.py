@@ -139,14 +139,14 @@ def rewritten(database: Database, key: bytes, sequence: int) -> None:
     from sqlalchemy import select, update
 
     from intramuros.audit.chain import HEAD_FACT, Head, link, sealed
-    from intramuros.audit.verify import _record
+    from intramuros.audit.verify import record_of
     from intramuros.storage.schema import audit as table
 
     with database.write() as connection:
         connection.execute(update(table).where(table.c.sequence == sequence).values(actor="u-mallory"))
         head = Head()
         for row in connection.execute(select(table).order_by(table.c.sequence)).all():
-            head = link(head, _record(row))
+            head = link(head, record_of(row))
             connection.execute(update(table).where(table.c.sequence == row.sequence).values(hash=head.hash))
         facts.put(connection, HEAD_FACT, sealed(head, key))
 
