@@ -99,6 +99,8 @@ def test_add_explains_each_failure_and_ends_with_1(installation: Installation, t
         "thing.pdf": ("failed", True),
         "gone.txt": ("failed", True),
     }
+    errors = {Path(result["path"]).name: result["error"] for result in done.json if result["error"]}
+    assert all(error.count(".") >= 2 for error in errors.values()), f"what happened and what to do: {errors}"
 
 
 def test_an_unknown_project_model_or_command_is_an_error_with_a_hint(with_samples: Installation) -> None:

@@ -55,9 +55,9 @@ async def _add(app: App, paths: list[Path], project_name: str, *, quiet: bool) -
                     document = app.library.receive(project, path.name, source, by=LOCAL)
                 entry.note(size_bytes=document.size_bytes)
         except OSError as error:
-            result["error"] = f"The file can't be read: {error.strerror}."
+            result["error"] = f"The file can't be read: {error.strerror}. Check the path and that you may read it."
         except IntramurosError as error:
-            result["error"] = error.message
+            result["error"] = f"{error.message} {error.hint}".strip()
         else:
             waiting.setdefault(document.id, result)
             result["id"] = document.id

@@ -74,6 +74,7 @@ class SelfTest:
             ("audit copy", "A second place vouches for the audit, so that a cut end is seen.", self._audit_copy),
             ("egress", "No connection leaves: the allow-list is empty and a try is refused.", self._egress),
             ("reader", "Documents are read in a process of their own.", self._reader),
+            ("isolation", "Reader and engine reach no network and gain no rights.", self._isolation),
             ("model file", "The model is the one that was verified.", self._model_file),
             ("engine", "The model answers, and refuses a prompt it would have to cut.", self._engine),
             ("search", "Vectors join the search only where the embedder is worth it.", self._search),
@@ -160,6 +161,26 @@ class SelfTest:
             raise Broken("The sample document came back without text.")
         return f"a sample of {len(reading.pages)} page(s) read"
 
+    async def _isolation(self) -> str:
+        """What the kernel says of the running processes, not what they say of themselves."""
+        granted = await self.reader.confinement()
+        missing = [name for name, held in granted.items() if not held]
+        if missing:
+            raise Broken(f"The kernel did not confine the reader's {', '.join(missing)}.")
+        seen = "reader: no network, files and system calls confined"
+        try:
+            model = self._default_model()
+        except NothingToTry:
+            return f"{seen}; no engine to look at yet"
+        try:
+            async with self.pool.engine(model.name) as engine:
+                problem = _too_free(getattr(engine, "pid", 0))
+        except IntramurosError as error:
+            raise NothingToTry("the engine does not start") from error
+        if problem:
+            raise Broken(f"The engine {problem}.")
+        return f"{seen}; engine: a network of its own without any way out, no new rights"
+
     async def _model_file(self) -> str:
         model = self._default_model()
         digest = await asyncio.to_thread(model.digest)
@@ -205,6 +226,16 @@ class SelfTest:
         if free < LEAST_FREE_BYTES:
             raise Broken(f"Only {free >> 20} MiB are free.")
         return f"{free >> 30} GiB free"
+
+
+def _too_free(pid: int) -> str:
+    """What a process of this machine may do that an engine must not; nothing when it is confined."""
+    process = Path("/proc") / str(pid)
+    if (process / "ns" / "net").readlink() == Path("/proc/self/ns/net").readlink():
+        return "shares this machine's network: the kernel grants it none of its own"
+    if "NoNewPrivs:\t1" not in (process / "status").read_text():
+        return "may gain new rights"
+    return ""
 
 
 def _contains(path: Path, word: str) -> bool:

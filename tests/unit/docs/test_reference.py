@@ -38,3 +38,19 @@ def test_every_direct_dependency_has_its_reason() -> None:
     page = (ROOT / "docs" / "decisions" / "0002-dependencies.md").read_text(encoding="utf-8").lower()
     names = [re.split(r"[<>=\[ ]", dependency)[0] for dependency in project["dependencies"]]
     assert [name for name in names if f"| `{name}`" not in page] == []
+
+
+def test_the_threat_model_names_tests_that_are_there() -> None:
+    import re
+
+    named = re.findall(r"`(tests/[^`]+)`", (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8"))
+    assert len(named) > 9
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_links_between_the_documents_lead_somewhere() -> None:
+    import re
+
+    for page in [ROOT / "README.md", ROOT / "README.fr.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]:
+        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        assert [link for link in links if not (page.parent / link).exists()] == [], page
