@@ -19,6 +19,7 @@ MEASUREMENTS: dict[str, tuple[str, ...]] = {
     "followup": (),
     "gateway": (),
     "ingest": (),
+    "audit": (),
 }
 
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from intramuros import __version__
+from intramuros.audit.record import Audit
 from intramuros.engines.pool import EnginePool
 from intramuros.observability.metrics import CONTENT_TYPE, Metrics
 
@@ -26,10 +27,13 @@ async def health(request: Request) -> Response:
 class MetricsPage:
     """What the server has counted."""
 
-    def __init__(self, metrics: Metrics, pool: EnginePool) -> None:
-        self.metrics, self.pool = metrics, pool
+    def __init__(self, metrics: Metrics, pool: EnginePool, audit: Audit) -> None:
+        self.metrics, self.pool, self.audit = metrics, pool, audit
 
     async def show(self, request: Request) -> Response:
         """Prometheus' text format."""
         self.metrics.engines(Counter(state.state for state in self.pool.states().values()))
+        copy = self.audit.copy_state()
+        if copy is not None:
+            self.metrics.audit_copy(copy.place, ok=copy.ok)
         return Response(self.metrics.render(), media_type=CONTENT_TYPE)

@@ -22,5 +22,5 @@ def routes(app: App) -> list[BaseRoute]:
         *ProjectRoutes(app.projects, app.library, app.search).routes(),
         Route("/api/v1/projects/{project}/ask", Ask(app.projects, app.conversations, app.answer), methods=["POST"]),
         Route("/health", health, methods=["GET"]),
-        Route("/metrics", MetricsPage(app.metrics, app.pool).show, methods=["GET"]),
+        Route("/metrics", MetricsPage(app.metrics, app.pool, app.audit).show, methods=["GET"]),
     ]

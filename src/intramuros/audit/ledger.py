@@ -250,7 +250,7 @@ def _unavailable(error: Exception) -> AuditUnavailable:
     if isinstance(error, StorageCorrupt):
         return AuditUnavailable(
             "The audit was changed from outside, so requests are refused.",
-            hint="See what is wrong with: intramuros selftest",
+            hint="See what is wrong with: intramuros audit verify",
             cause=cause,
         )
     return AuditUnavailable(cause=cause)

