@@ -45,6 +45,9 @@ TRUST = {
     "answers": "writes answers",
 }
 
+WIDE = 120
+NOT_PINNED = "not pinned: its publisher may change the file; what comes is compared with the hub's hash, which is kept"
+
 
 @app.command("list")
 @command
@@ -68,18 +71,13 @@ def list_models(
         waiting = [{"name": u.name, "done_bytes": u.done_bytes, "total_bytes": u.total_bytes} for u in unfinished]
         print_json({"default": default, "room_bytes": machine.room_bytes, "models": rows, "unfinished": waiting})
         return
-    table = Table("name", "", "size", "memory", "languages", "licence", "can be trusted with")
-    for row in rows:
-        state = "[bold green]default[/]" if row["default"] else "[green]here[/]" if row["installed"] else ""
-        memory = _size(row["memory_bytes"]) if row["fits"] else f"[red]{_size(row['memory_bytes'])}[/]"
-        trust = row["kind"] if row["kind"] != "chat" else TRUST[row["trust"]]
-        languages = " ".join(row["languages"][:6]) + (" …" if len(row["languages"]) > 6 else "")
-        table.add_row(row["name"], state, _size(row["size_bytes"]), memory, languages, escape(row["licence"]), trust)
-    out.print(table)
+    out.print(_table(rows, width=out.width))
     for download in unfinished:
         out.print(
             f"[yellow]{download.name} is not finished[/]: {_size(download.done_bytes)} of {_size(download.total_bytes)}"
         )
+    if not all(row["pinned"] for row in rows):
+        out.print(f"[dim]* {NOT_PINNED}.[/]")
     out.print(f"[dim]Memory for a conversation of {CONTEXT_TOKENS} tokens; {_size(machine.room_bytes)} are free.[/]")
 
 
@@ -220,6 +218,27 @@ def _bar(*, quiet: bool) -> Iterator[Report]:
         yield report
 
 
+def _table(rows: list[dict[str, Any]], *, width: int) -> Table:
+    """The models in a table whose names are whole on any terminal; a narrow one leaves out languages and licence."""
+    is_wide = width >= WIDE
+    table = Table()
+    for heading in ("name", "", "size", "memory"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("languages", "licence", "can be trusted with") if is_wide else ("trusted with",):
+        table.add_column(heading)
+    for row in rows:
+        state = "[bold green]default[/]" if row["default"] else "[green]here[/]" if row["installed"] else ""
+        memory = _size(row["memory_bytes"]) if row["fits"] else f"[red]{_size(row['memory_bytes'])}[/]"
+        cells = [row["name"] + ("" if row["pinned"] else " *"), state, _size(row["size_bytes"]), memory]
+        if is_wide:
+            languages = " ".join(row["languages"][:6]) + (" …" if len(row["languages"]) > 6 else "")
+            cells += [languages, escape(row["licence"]), TRUST[row["trust"]] if row["kind"] == "chat" else row["kind"]]
+        else:
+            cells.append(row["trust"] if row["kind"] == "chat" else row["kind"])
+        table.add_row(*cells)
+    return table
+
+
 def _installed_row(model: InstalledModel, intramuros: App, default: str | None, machine: Machine) -> dict[str, Any]:
     context = min(CONTEXT_TOKENS, model.header.context_tokens)
     memory = predict(model.header, context_tokens=context).total_bytes
@@ -237,6 +256,7 @@ def _installed_row(model: InstalledModel, intramuros: App, default: str | None, 
         "fits": memory <= machine.room_bytes,
         "sha256": model.sha256,
         "verified": model.verified,
+        "pinned": True,
         "path": str(model.path),
     }
 
@@ -255,6 +275,7 @@ def _catalogue_row(model: CatalogueModel, machine: Machine) -> dict[str, Any]:
         "memory_bytes": model.memory_bytes,
         "fits": model.memory_bytes <= machine.room_bytes,
         "sha256": model.sha256,
+        "pinned": model.is_pinned,
     }
 
 
@@ -327,6 +348,8 @@ def _duration(seconds: float) -> str:
 def _shown(key: str, value: Any) -> str:
     if key == "trust":
         return TRUST[value]
+    if key == "pinned" and not value:
+        return "no; " + NOT_PINNED.removeprefix("not pinned: ")
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

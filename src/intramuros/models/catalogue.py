@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -32,6 +33,7 @@ Reasoning = Literal["none", "optional", "always"]
 Trust = Literal["quotes", "drafts", "answers"]
 TRUST_SCALE: tuple[Trust, ...] = ("quotes", "drafts", "answers")
 STARTER = "starter"
+COMMIT = re.compile(r"[0-9a-f]{40}")
 CONTEXT_TOKENS = 8192  # of one conversation, in the memory figure
 QUESTION_TOKENS, ANSWER_TOKENS = 1_700, 150  # a question with five passages, and a short answer
 THOUGHT_TOKENS = 600
@@ -162,6 +164,15 @@ class CatalogueModel:
         return self.source.revision if isinstance(self.source, HubSource) else self.source.version
 
     @property
+    def is_pinned(self) -> bool:
+        """Whether it always is the same file: its source names one version, and the file's hash is known.
+
+        The file of another may be changed by its publisher at any time; what comes is checked against the hub's hash.
+        """
+        is_one_version = isinstance(self.source, PackageSource) or COMMIT.fullmatch(self.revision) is not None
+        return is_one_version and self.sha256 is not None
+
+    @property
     def is_chat(self) -> bool:
         """Whether it writes answers, rather than vectors or scores."""
         return not (self.embedder or self.reranker)
@@ -230,9 +241,11 @@ class Catalogue:
 
     def best_for(self, machine: Machine, *, language: str = "fr") -> CatalogueModel:
         """The model to offer on this machine: the best that fits, speaks the language, answers within a minute, and may
-        be used commercially without a question; the starter if there is no better one.
+        be used commercially without a question; the starter if there is no better one. Only files that can't change.
         """
         for model in self.fitting(machine.room_bytes):
+            if not model.is_pinned:
+                continue
             is_fast = bool(machine.gpus) or model.answer_estimate_s(machine) <= SLOWEST_ANSWER_S
             if is_fast and language in model.languages and model.licence.commercial:
                 return model

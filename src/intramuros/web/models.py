@@ -46,6 +46,7 @@ class Card:
     is_installed: bool = False
     is_current: bool = False
     fits: bool = True
+    is_pinned: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ def _of_catalogue(visit: Visit, model: CatalogueModel, *, is_installed: bool = F
         host=_host(visit, model),
         is_installed=is_installed,
         fits=fits,
+        is_pinned=model.is_pinned,
     )
 
 

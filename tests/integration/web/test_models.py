@@ -112,6 +112,11 @@ async def test_a_model_that_is_there_is_chosen(
     assert installed.app.models.get().name == "other"
 
 
+async def test_a_model_whose_file_may_change_says_so(people: People, installed: Installed) -> None:
+    loose = [model for model in installed.app.catalogue if model.is_chat and not model.is_pinned]
+    assert text_of(await people.charlie.get("/models")).count("Non figé") == len(loose) > 0
+
+
 async def test_a_licence_that_limits_use_says_so(people: People, installed: Installed) -> None:
     app = installed.app
     starter = app.catalogue.starter

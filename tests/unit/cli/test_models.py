@@ -103,6 +103,29 @@ def test_list_shows_the_catalogue_with_what_fits(run: Command) -> None:
         assert words in text
 
 
+def test_names_are_whole_on_a_narrow_terminal(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "out", Console(width=80, highlight=False))
+    run("pull", run.file(), "--json")
+    lines = run("list").splitlines()
+    assert max(map(len, lines)) <= 80
+    for name in ("tiny-q8_0", *(model.name for model in load())):
+        assert any(line.split()[1:2] == [name] for line in lines), name
+    assert "…" not in "".join(lines)
+
+
+def test_a_model_whose_file_may_change_is_marked(run: Command) -> None:
+    loose = {model.name for model in load() if not model.is_pinned}
+    assert loose
+    rows = run("list", "--json")["models"]
+    assert {row["name"] for row in rows if not row["pinned"]} == loose
+    listed = run("list")
+    assert all(f"{name} *" in listed for name in loose)
+    assert "smollm2-135m *" not in listed
+    assert "* not pinned: its publisher may change the file" in listed
+    assert "its publisher may change the file" in run("show", "lucie-7b")
+    assert "its publisher may change the file" not in run("show", "qwen3-0.6b")
+
+
 def test_a_file_is_installed_listed_shown_chosen_and_removed(run: Command) -> None:
     row = run("pull", run.file(), "--json")
     assert (row["name"], row["installed"], row["default"], row["trust"]) == ("tiny-q8_0", True, True, "quotes")

@@ -82,6 +82,28 @@ def test_every_entry_is_well_formed(catalogue: Catalogue) -> None:
             assert model.sha256 or model.revision == "main", f"{model.name}: a pinned revision whose hash was not noted"
 
 
+def test_every_entry_is_pinned_or_marked_as_one_that_may_change(catalogue: Catalogue) -> None:
+    assert catalogue.starter.is_pinned
+    for model in catalogue:
+        is_one_file = bool(model.sha256) and model.revision != "main"
+        assert model.is_pinned is is_one_file, model.name
+    assert {m.name for m in catalogue if not m.is_pinned} == {"lucie-7b", "apertus-8b", "eurollm-9b", "llama-3.3-70b"}
+
+
+@pytest.mark.parametrize("change", ["branch", "hash"])
+def test_what_may_change_at_its_source_is_never_offered(catalogue: Catalogue, change: str) -> None:
+    for gib in (2, 4, 8, 16, 64):
+        here = machine(cores=16, gib=gib)
+        assert catalogue.best_for(here).is_pinned
+        best = catalogue.best_for(here)
+        if not isinstance(best.source, HubSource):
+            continue
+        loose = replace(best, source=replace(best.source, revision="main"))
+        changed = loose if change == "branch" else replace(best, sha256=None)
+        others = Catalogue(tuple(changed if model is best else model for model in catalogue))
+        assert others.best_for(here).name != best.name
+
+
 def test_the_data_has_no_field_that_the_program_does_not_know(raw: dict[str, Any]) -> None:
     broken = json.loads(json.dumps(raw))
     broken["models"][0]["colour"] = "blue"
