@@ -103,6 +103,12 @@ def test_add_explains_each_failure_and_ends_with_1(installation: Installation, t
     assert all(error.count(".") >= 2 for error in errors.values()), f"what happened and what to do: {errors}"
 
 
+def test_a_mistyped_path_makes_no_project(installation: Installation) -> None:
+    error = installation.run("add", "/no/such/file.pdf", "--project", "Typo", "--json", code=1).json["error"]
+    assert error["code"] == "not_found"
+    assert "project" in installation.run("search", "x", "--project", "Typo", code=1).err
+
+
 def test_an_unknown_project_model_or_command_is_an_error_with_a_hint(with_samples: Installation) -> None:
     assert "project" in with_samples.run("ask", "?", "--project", "Nowhere", code=1).err
     error = with_samples.run("models", "show", "no-such-model", "--json", code=1).json["error"]

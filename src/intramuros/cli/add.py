@@ -43,10 +43,15 @@ def add(
 
 
 async def _add(app: App, paths: list[Path], project_name: str, *, quiet: bool) -> list[dict[str, Any]]:
+    files = [file for given in paths for file in _files(given)]
+    if not any(file.is_file() for file in files):
+        raise NotFound(
+            f"There is no file {files[0]}.", hint="Check the path. Nothing was added, and no project was made."
+        )
     project = find_or_create(app, project_name)
     results: list[dict[str, Any]] = []
     waiting: dict[str, dict[str, Any]] = {}
-    for path in (file for given in paths for file in _files(given)):
+    for path in files:
         result: dict[str, Any] = {"path": str(path), "document": path.name, "state": "failed", "error": None}
         results.append(result)
         try:
