@@ -16,14 +16,15 @@ from rich.table import Table
 
 from intramuros.accounts.caller import LOCAL
 from intramuros.cli.console import AsJson, DataFolder, command, err, opened, out, print_json
+from intramuros.engines.options import needed_bytes
 from intramuros.errors import ModelNotFound
-from intramuros.models.catalogue import CONTEXT_TOKENS, CatalogueModel
+from intramuros.models.catalogue import CatalogueModel
 from intramuros.models.download import pull as fetch
 from intramuros.models.embedding import standing
 from intramuros.models.installed import DEFAULT, InstalledModel
 from intramuros.models.machine import Machine
-from intramuros.models.memory import predict
 from intramuros.models.progress import Progress, Report
+from intramuros.settings import Settings
 
 if TYPE_CHECKING:
     from intramuros.app import App
@@ -64,7 +65,11 @@ def list_models(
         rows = [_installed_row(model, intramuros, default, machine) for model in here]
         if not installed:
             names = {model.name for model in here}
-            rows += [_catalogue_row(model, machine) for model in intramuros.catalogue if model.name not in names]
+            rows += [
+                _catalogue_row(model, machine, intramuros.settings)
+                for model in intramuros.catalogue
+                if model.name not in names
+            ]
         unfinished = intramuros.models.unfinished()
     rows = [row for row in rows if row["fits"] or not fits]
     if as_json:
@@ -78,7 +83,7 @@ def list_models(
         )
     if not all(row["pinned"] for row in rows):
         out.print(f"[dim]* {NOT_PINNED}.[/]")
-    out.print(f"[dim]Memory for a conversation of {CONTEXT_TOKENS} tokens; {_size(machine.room_bytes)} are free.[/]")
+    out.print(f"[dim]Memory as the engine is started here, all conversations; {_size(machine.room_bytes)} are free.[/]")
 
 
 @app.command()
@@ -169,7 +174,8 @@ def show(
 
 async def pull_shown(intramuros: App, model: str, *, name: str | None = None, quiet: bool = False) -> InstalledModel:
     """Fetches a model with a progress bar on standard error, and one audit record. Raises: as `download.pull`."""
-    _warn_if_large(intramuros.catalogue.find(model), quiet=quiet)
+    if (listed := intramuros.catalogue.find(model)) and not quiet:
+        _warn_if_large(listed, intramuros.settings)
     async with intramuros.audit.entry("model.pull", by=LOCAL, via="cli") as entry:
         with _bar(quiet=quiet) as report:
             installed = await fetch(
@@ -184,12 +190,11 @@ async def pull_shown(intramuros: App, model: str, *, name: str | None = None, qu
     return installed
 
 
-def _warn_if_large(entry: CatalogueModel | None, *, quiet: bool) -> None:
-    room = Machine.detect().room_bytes
-    if entry is not None and entry.memory_bytes > room and not quiet:
-        err.print(
-            f"[yellow]{escape(entry.title)} needs {_size(entry.memory_bytes)} of memory; {_size(room)} are free now.[/]"
-        )
+def _warn_if_large(entry: CatalogueModel, settings: Settings) -> None:
+    machine = Machine.detect()
+    needed, room = needed_bytes(entry.header, machine, settings), machine.room_bytes
+    if needed > room:
+        err.print(f"[yellow]{escape(entry.title)} needs {_size(needed)} of memory; {_size(room)} are free now.[/]")
 
 
 @contextmanager
@@ -240,8 +245,7 @@ def _table(rows: list[dict[str, Any]], *, width: int) -> Table:
 
 
 def _installed_row(model: InstalledModel, intramuros: App, default: str | None, machine: Machine) -> dict[str, Any]:
-    context = min(CONTEXT_TOKENS, model.header.context_tokens)
-    memory = predict(model.header, context_tokens=context).total_bytes
+    memory = needed_bytes(model.header, machine, intramuros.settings)
     return {
         "name": model.name,
         "title": model.title,
@@ -261,7 +265,8 @@ def _installed_row(model: InstalledModel, intramuros: App, default: str | None, 
     }
 
 
-def _catalogue_row(model: CatalogueModel, machine: Machine) -> dict[str, Any]:
+def _catalogue_row(model: CatalogueModel, machine: Machine, settings: Settings) -> dict[str, Any]:
+    memory = needed_bytes(model.header, machine, settings)
     return {
         "name": model.name,
         "title": model.title,
@@ -272,8 +277,8 @@ def _catalogue_row(model: CatalogueModel, machine: Machine) -> dict[str, Any]:
         "languages": list(model.languages),
         "licence": model.licence.id,
         "size_bytes": model.size_bytes,
-        "memory_bytes": model.memory_bytes,
-        "fits": model.memory_bytes <= machine.room_bytes,
+        "memory_bytes": memory,
+        "fits": memory <= machine.room_bytes,
         "sha256": model.sha256,
         "pinned": model.is_pinned,
     }
@@ -302,13 +307,13 @@ def _facts(name: str, intramuros: App, machine: Machine) -> dict[str, Any]:
             "has_chat_template": model.header.has_chat_template,
             "search": standing(model, intramuros.catalogue).reason if row["kind"] == "embedder" else None,
         }
-    return (_published(entry, machine) if entry is not None else {}) | facts
+    return (_published(entry, machine, intramuros.settings) if entry is not None else {}) | facts
 
 
-def _published(entry: CatalogueModel, machine: Machine) -> dict[str, Any]:
+def _published(entry: CatalogueModel, machine: Machine, settings: Settings) -> dict[str, Any]:
     """What the catalogue says of a model, its licence above all."""
     may_be_sold = {True: "allowed", False: "not allowed", None: "unclear: ask its publisher"}
-    return _catalogue_row(entry, machine) | {
+    return _catalogue_row(entry, machine, settings) | {
         "publisher": entry.publisher,
         "parameters": entry.parameters,
         "quantisation": entry.quantisation,

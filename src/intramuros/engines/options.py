@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 from intramuros.errors import ModelTooLarge
 from intramuros.models.gguf import GgufHeader
@@ -97,6 +97,16 @@ def choose(header: GgufHeader, machine: Machine, settings: Settings) -> EngineOp
         needed_bytes=smallest.total_bytes,
         free_bytes=machine.room_bytes,
     )
+
+
+def needed_bytes(header: GgufHeader, machine: Machine, settings: Settings) -> int:
+    """The memory a model takes, started as it would be on this machine now: all its slots; more than is free if it
+    doesn't fit.
+    """
+    try:
+        return footprint(choose(header, machine, settings), header).total_bytes
+    except ModelTooLarge as error:
+        return cast("int", error.details["needed_bytes"])
 
 
 def footprint(options: EngineOptions, header: GgufHeader) -> Footprint:

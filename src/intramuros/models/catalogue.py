@@ -25,6 +25,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from intramuros.errors import ModelNotFound
+from intramuros.models.gguf import POOLING_RANK, GgufHeader, Recurrent
 from intramuros.models.machine import Machine
 from intramuros.models.memory import ACTIVATIONS_PER_WIDTH, OUTPUTS_PER_SLOT, PHYSICAL_BATCH, kv_cache_bytes
 
@@ -176,6 +177,48 @@ class CatalogueModel:
     def is_chat(self) -> bool:
         """Whether it writes answers, rather than vectors or scores."""
         return not (self.embedder or self.reranker)
+
+    @property
+    def header(self) -> GgufHeader:
+        """What its file's header is going to say, as far as memory depends on it; the query heads are estimated."""
+        shape = self.architecture
+        full = next((kind for kind in shape.cache if not kind.window_tokens), None)
+        window = next((kind for kind in shape.cache if kind.window_tokens), full)
+        wide = full or window or CacheLayers(0, 0, 64, 64)
+        narrow = window or wide
+        heads = max(shape.embedding_length // wide.key_length, *(kind.kv_heads for kind in shape.cache), 1)
+        attention = [(kind.kv_heads, kind.window_tokens > 0) for kind in shape.cache for _ in range(kind.layers)]
+        layers = attention or [(0, False)] * (shape.layers or 1)
+        return GgufHeader(
+            architecture=shape.name,
+            name=self.title,
+            quantisation=self.quantisation,
+            parameters=self.parameters,
+            tensor_bytes=self.weights_bytes,
+            file_bytes=self.weights_bytes,
+            layers=len(layers),
+            embedding_length=shape.embedding_length,
+            heads=(heads,) * len(layers),
+            kv_heads=tuple(kv_heads for kv_heads, _ in layers),
+            key_length=wide.key_length,
+            value_length=wide.value_length,
+            key_length_window=narrow.key_length,
+            value_length_window=narrow.value_length,
+            window_tokens=narrow.window_tokens,
+            window_layers=tuple(is_window for _, is_window in layers),
+            recurrent_layers=(shape.state_bytes > 0,) + (False,) * (len(layers) - 1),
+            recurrent=Recurrent(0, shape.state_bytes // 4) if shape.state_bytes else None,
+            latent=False,
+            context_tokens=self.context_tokens,
+            vocabulary=shape.vocabulary or 0,
+            experts=0,
+            experts_used=0,
+            has_chat_template=self.is_chat,
+            is_encoder=not self.is_chat and not shape.cache,
+            pooling=None if self.is_chat else POOLING_RANK if self.reranker else 0,
+            licence=self.licence.id,
+            languages=self.languages,
+        )
 
     @property
     def weights_bytes(self) -> int:

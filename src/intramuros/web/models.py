@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from intramuros.engines.options import needed_bytes
 from intramuros.errors import Conflict
 from intramuros.models.catalogue import CatalogueModel, HubSource
 from intramuros.models.installed import InstalledModel
@@ -60,7 +61,6 @@ class ModelsPage:
         machine = Machine.detect()
         current, installed = visit.model(), visit.app.models.list()
         best = visit.app.catalogue.best_for(machine)
-        fitting = {model.name for model in visit.app.catalogue.fitting(machine.room_bytes)}
         there = {model.name for model in installed}
         return visit.page(
             "models.html",
@@ -68,11 +68,11 @@ class ModelsPage:
             status=status,
             problem=said,
             machine=machine,
-            current=_of_installed(visit, current) if current else None,
-            best=None if best.name in there else _of_catalogue(visit, best),
-            installed=[_of_installed(visit, model, current=current) for model in installed if model.is_chat],
+            current=_of_installed(visit, current, machine) if current else None,
+            best=None if best.name in there else _of_catalogue(visit, best, machine),
+            installed=[_of_installed(visit, model, machine, current=current) for model in installed if model.is_chat],
             catalogue=[
-                _of_catalogue(visit, model, is_installed=model.name in there, fits=model.name in fitting)
+                _of_catalogue(visit, model, machine, is_installed=model.name in there)
                 for model in visit.app.catalogue
                 if model.is_chat
             ],
@@ -127,26 +127,29 @@ def _host(visit: Visit, model: CatalogueModel) -> str:
     return visit.words("models.package_registry")
 
 
-def _of_catalogue(visit: Visit, model: CatalogueModel, *, is_installed: bool = False, fits: bool = True) -> Card:
+def _of_catalogue(visit: Visit, model: CatalogueModel, machine: Machine, *, is_installed: bool = False) -> Card:
+    memory = needed_bytes(model.header, machine, visit.app.settings)
     return Card(
         name=model.name,
         title=model.title,
         trust=model.trust,
         parameters=_parameters(model.parameters, visit.words),
         size_bytes=model.weights_bytes,
-        memory_bytes=model.memory_bytes,
+        memory_bytes=memory,
         languages=_languages(model.languages, visit.words),
         licence=model.licence.id,
         licence_note=_limits(model, visit.words),
         context_tokens=model.context_tokens,
         host=_host(visit, model),
         is_installed=is_installed,
-        fits=fits,
+        fits=memory <= machine.room_bytes,
         is_pinned=model.is_pinned,
     )
 
 
-def _of_installed(visit: Visit, model: InstalledModel, *, current: InstalledModel | None = None) -> Card:
+def _of_installed(
+    visit: Visit, model: InstalledModel, machine: Machine, *, current: InstalledModel | None = None
+) -> Card:
     known = visit.app.catalogue.by_sha256(model.sha256)
     return Card(
         name=model.name,
@@ -154,7 +157,7 @@ def _of_installed(visit: Visit, model: InstalledModel, *, current: InstalledMode
         trust=model.trust,
         parameters=_parameters(model.header.parameters, visit.words),
         size_bytes=model.size_bytes,
-        memory_bytes=known.memory_bytes if known else 0,
+        memory_bytes=needed_bytes(model.header, machine, visit.app.settings),
         languages=_languages(model.languages, visit.words),
         licence=model.licence or "",
         licence_note=_limits(known, visit.words) if known else "",

@@ -13,8 +13,14 @@ import gguf
 import numpy as np
 import pytest
 
+from intramuros.engines.local import LocalEngine
+from intramuros.engines.options import choose, needed_bytes
+from intramuros.models.catalogue import load
 from intramuros.models.gguf import read_header
+from intramuros.models.machine import Machine
 from intramuros.models.memory import Footprint, predict
+from intramuros.privacy.egress import Egress
+from tests.models import engines
 
 MIB = 1 << 20
 ENGINE = """
@@ -137,3 +143,21 @@ def test_prediction_and_report_agree(
 def test_prediction_and_report_agree_on_the_starter(starter_model: Path, tmp_path: Path) -> None:
     footprint = predict(read_header(starter_model), context_tokens=4096, slots=2, flash_attention=False)
     compare(footprint, reported(starter_model, tmp_path, context=4096, slots=2, flash=False, q8=False))
+
+
+@pytest.mark.starter
+async def test_the_memory_shown_is_what_the_engine_takes(starter_model: Path, tmp_path: Path) -> None:
+    """Mapped weights count; the interpreter and the engine's libraries, about 100 MB, come on top of the prediction."""
+    roomy = Machine("test", "x86_64", 2, 2, frozenset(), 8 << 30, 8 << 30)
+    settings, model = engines.settings(tmp_path), engines.installed(starter_model, "starter")
+    options = choose(model.header, roomy, settings)
+    shown = needed_bytes(model.header, roomy, settings)
+    engine = await LocalEngine.start(model, options, tmp_path / "e", settings, egress=Egress())
+    try:
+        await engine.generate(engines.HELLO | {"max_tokens": 1})
+        resident = int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{engine.pid}/status").read_text())[0]) << 10
+    finally:
+        await engine.close()
+    assert options.slots == 4
+    assert shown == pytest.approx(resident, rel=0.2)
+    assert needed_bytes(load().starter.header, roomy, settings) == pytest.approx(shown, rel=0.03)

@@ -19,6 +19,7 @@ from intramuros.models.catalogue import load
 from intramuros.models.installed import InstalledModels
 from intramuros.models.partial import Origin, Partial
 from intramuros.privacy.egress import Egress
+from intramuros.settings import Settings
 from tests.unit.models.builder import Gguf
 
 
@@ -72,7 +73,7 @@ class Command:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     catalogue = load()
     app = SimpleNamespace(
-        settings=SimpleNamespace(hub_url="https://hub.invalid"),
+        settings=Settings(data=tmp_path, hub_url="https://hub.invalid"),
         catalogue=catalogue,
         models=InstalledModels(tmp_path / "models", catalogue, Remembered()),
         egress=Egress(),
