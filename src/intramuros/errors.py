@@ -3,6 +3,7 @@
     IntramurosError
     ├── BadRequest                 the caller must change the request           400
     │   ├── ContextOverflow        the prompt is longer than the model can read 400
+    │   ├── TextBlocked            it holds what the policy lets nobody send    422
     │   └── TooLarge               more bytes than the limit                    413
     ├── NotSignedIn                who is asking is not known                   401
     ├── NotAllowed                 who is asking may not                        403
@@ -19,6 +20,7 @@
     │   └── EngineTimeout          it stopped answering                         504
     ├── DownloadFailed             a file could not be fetched or verified      502
     ├── EgressRefused              a connection the policy does not allow       403
+    ├── DetectorFailed             what should find personal data failed        503
     ├── AuditUnavailable           the record can't be written: refuse          503
     ├── StorageError               the store can't be used                      503
     │   ├── WrongKey               the key does not open the database           503
@@ -77,6 +79,13 @@ class TooLarge(BadRequest):
     """The request or file is larger than the limit."""
 
     code, status = "too_large", 413
+
+
+class TextBlocked(BadRequest):
+    """The text holds something that the redaction policy lets nobody send."""
+
+    code, status = "text_blocked", 422
+    hint = "Take keys, tokens and passwords out of the text, or have them masked: --policy SECRET=mask"
 
 
 class NotSignedIn(IntramurosError):
@@ -173,6 +182,13 @@ class EgressRefused(IntramurosError):
     """This connection is not on the allow-list; nothing left the machine."""
 
     code, status = "egress_refused", 403
+
+
+class DetectorFailed(IntramurosError):
+    """A detector of personal data failed, so the text was not let through."""
+
+    code, status, retry = "detector_failed", 503, True
+    hint = "Try again; if it goes on, report which detector it is."
 
 
 class AuditUnavailable(IntramurosError):

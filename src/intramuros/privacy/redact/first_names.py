@@ -1,0 +1,162 @@
+"""First names borne in France, Switzerland, Germany, Italy, Britain, and by those who came to live there.
+
+Read by `names`. Compact on purpose: a name outside these lists is still found by its title, its greeting, its label or
+its place in a signature. `AMBIGUOUS` are also words, towns or months: alone they are no evidence.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def fold(word: str) -> str:
+    """A word without accents and case, as names are compared."""
+    if word.isascii():
+        return word.lower()
+    return "".join(c for c in unicodedata.normalize("NFKD", word.casefold()) if not unicodedata.combining(c))
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(fold(name) for name in text.split())
+
+
+FIRST_NAMES = _names(
+    """
+    Aaron Abdel Abdelkader Abdoulaye Abdul Abigail Achille Achim Ada Adam Adama Adèle Adelheid Adeline Adem Adnan
+    Adolphe Adrian Adriana Adriano Adrien Adrienne Afonso Agathe Agnès Agnese Agnieszka Ahmed Ahmet Aïcha Aidan
+    Aïssatou Alain Alan Alba Albane Albert Alberto Albin Albrecht Aldo Alejandro Aleksandar Aleksandra Alena
+    Alessandra Alessandro Alessia Alessio Alex Alexander Alexandra Alexandre Alexandrine Alexia Alexis Alfonso
+    Alfred Alfredo Ali Alice Alicia Aline Alison Alistair Alix Alma Alois Aloïs Alphonse Amadou Amal Amalia Amandine
+    Amar Amaury Ambre Amélie Amina Aminata Amir Ana Anaïs Anas Anastasia Anatole Andrea Andréa Andreas Andrée
+    Andreea Andrej Andrew Andrin Andrzej Andy Ange Angela Angelina Angélique Angelo Anika Anita Anja Anke Ann Anna
+    Annabelle Annalisa Anne Anneke Annelies Anneliese Annemarie Annette Annick Annie Annika Anouk Anselm Anthony
+    Antoine Antoinette Anton Antonella Antonia Antonietta Antonin Antonino Antonio António Apolline Archibald Ariane
+    Arianna Arielle Aristide Arlette Armand Armando Armelle Armin Arnaud Arne Arno Arnold Arsène Arthur Arturo
+    Ashley Astrid Aude Audrey August Auguste Augustin Aurelia Aurélia Aurélie Aurelien Aurélien Aurore Axel Axelle
+    Aya Ayşe Aysegül Aziz Barbara Baptiste Barnabé Barry Bartolomeo Basile Bastian Bastien Batiste Béat Beat Beate
+    Béatrice Beatrice Beatriz Beatrix Benedetta Benedikt Bénédicte Benito Benjamin Benno Benoît Bérangère Bérénice
+    Bernadette Bernard Bernardo Bernd Bernhard Bernice Bert Berta Berthe Bertrand Beth Bettina Betty Bianca Bill
+    Birgit Birgitta Björn Blaise Blanche Blandine Bob Bogdan Boris Brahim Brandon Brendan Brenda Brian Brice Bridget
+    Brigitte Britta Bronisław Bruno Burak Burkhard Camille Camilla Capucine Carina Carine Carl Carla Carlo Carlos
+    Carlotta Carmelo Carmen Carol Carola Carole Carolin Carolina Caroline Carsten Casimir Cassandra Catarina
+    Caterina Catherine Cathérine Cathy Cécile Cecilia Cédric Célestin Célestine Célia Céline Cengiz Cesare Chantal
+    Charles Charlène Charlie Charlotte Chiara Chloe Chloé Chris Christa Christel Christelle Christian Christiane
+    Christina Christine Christof Christoph Christophe Christopher Cindy Claire Clara Clarisse Claude Claudette
+    Claudia Claudie Claudine Claudio Claus Clélia Clemens Clément Clémence Clémentine Cléo Clotilde Clovis Colette
+    Colin Coline Concetta Connor Conrad Constance Constantin Cora Coralie Corentin Corinna Corinne Cornelia
+    Cornelius Corrado Cosima Costanza Craig Cristian Cristiana Cristina Cristiano Curdin Cynthia Cyril Cyrille
+    Cyrielle Dagmar Damien Damiano Damir Daniel Daniela Daniele Danièle Danielle Danilo Danny Daphné Dario Darko
+    Dave David Davide Dean Deborah Déborah Debora Delphine Denis Denise Deniz Dennis Derek Désirée Detlef Diana
+    Diane Didier Diego Dierk Dieter Dietmar Dietrich Dimitri Dina Dino Diogo Dirk Djamel Dolores Dominik Dominique
+    Domenico Donald Donatella Donato Doris Dorothea Dorothée Dorothy Douglas Dragan Dragana Duncan Dylan Eberhard
+    Eckhard Eddy Edgar Edith Édith Edmond Edmund Edoardo Edouard Édouard Eduard Eduardo Edward Edwige Egon Eileen
+    Elena Eleni Eleonora Éléonore Elfriede Eliane Éliane Elia Elias Elif Elijah Élie Elina Eline Élisa Elisa
+    Elisabeth Élisabeth Elisabetta Elise Élise Elizabeth Elke Ella Ellen Elliott Élodie Elodie Éloïse Elsa Elsbeth
+    Else Elvira Emanuel Emanuela Emanuele Emil Émile Emilia Emilie Émilie Emilien Emilio Emily Emine Emma Emmanuel
+    Emmanuelle Emmy Emre Enrica Enrico Enrique Enza Enzo Eric Éric Erica Erich Erik Erika Ermanno Erminia Ernest
+    Ernesto Ernst Erwan Erwin Estelle Esteban Esther Étienne Etienne Eugen Eugène Eugenia Eugénie Eugenio Eva Evan
+    Evelin Evelina Eveline Evelyn Evelyne Évelyne Ewa Ezio Fabian Fabiana Fabien Fabienne Fabio Fabiola Fabrice
+    Fabrizio Fanny Farid Fatih Fatima Fatma Fatou Fatoumata Federica Federico Félicie Félicité Felicitas Felix Félix
+    Ferdinand Fernand Fernanda Fernande Fernando Filip Filippo Fiona Fiorella Firmin Flavia Flavien Flavio Flora
+    Flore Florence Florent Florentin Florian Floriane Florin Florina France Frances Francesca Francesco Francine
+    Francis Francisco Franck Franco François Françoise Frank Franz Franziska Fred Freddy Frederic Frédéric
+    Frédérique Frederick Frederik Frida Friederike Friedrich Fritz Gabriel Gabriela Gabriele Gabriella Gabrielle
+    Gaël Gaëlle Gaétan Gaetano Gareth Gary Gaspard Gaston Gautier Geneviève Geoffrey Geoffroy Georg George Georges
+    Georgette Georgia Georgina Gérald Gerald Géraldine Gérard Gerd Gerda Gerhard Germain Germaine Gernot Gertrud
+    Gerti Gervaise Giacomo Gian Gianfranco Gianluca Gianluigi Gianni Gilbert Gilberte Gilda Gilles Gina Ginette Gino
+    Giorgia Giorgio Giovanna Giovanni Gisela Gisèle Giulia Giuliana Giuliano Giulio Giuseppe Giuseppina Gladys Glen
+    Glenn Gloria Goran Gonzague Gordon Grace Graham Grazia Graziella Greg Grégoire Gregor Gregorio Gregory Grégory
+    Greta Gretchen Guido Guillaume Guillemette Günter Günther Gunter Gustav Gustave Guy Gwenaël Gwenaëlle Gwendoline
+    Habib Hadrien Hakan Hakim Hamid Hamza Hana Hanna Hannah Hannelore Hannes Hans Hansjörg Hanspeter Hansruedi
+    Harald Harold Harriet Harry Hartmut Hasan Hassan Hazel Heather Hedwig Heidi Heike Heiko Heiner Heinrich Heinz
+    Helen Helena Helene Hélène Helga Hélio Héloïse Helmut Hendrik Henning Henri Henriette Henrik Henry Herbert
+    Hermann Hermine Hervé Hilda Hilde Hildegard Holger Honoré Horst Hortense Houda Hubert Hugo Hugues Hüseyin
+    Hussein Ian Ibrahim Ibrahima Ida Ignace Ignazio Igor Ilaria Ilona Ilse Imane Imke Ines Inès Inge Ingeborg Ingo
+    Ingrid Ioana Ion Irena Irene Irène Iris Irma Irmgard Isaac Isabel Isabela Isabella Isabelle Isidore Ismaël
+    Ismail Issa Ivan Ivana Ivo Ivonne Ivo Jack Jacky Jacob Jacopo Jacqueline Jacques Jade Jakob Jamal James Jamie
+    Jamila Jan Jana Jane Janet Janice Janine Jannik Jannis Jari Jasmin Jasmine Jason Javier Jean Jeanette Jeanine
+    Jeanne Jeannette Jeannine Jeff Jeffrey Jelena Jennifer Jenny Jens Jeremias Jérémie Jeremy Jérémy Jérôme Jessica
+    Jessie Jill Jim Jimmy Joachim Joan Joana Joanna Joanne João Joaquim Jocelyn Jocelyne Jochen Joël Joëlle Joel
+    Joerg Johan Johann Johanna Johannes John Johnny Jolanda Jonas Jonathan Jordan Jörg Jorge José Josef Josefine
+    Joseph Joséphine Josette Joshua Josiane Josselin Josua Joyce Juan Judith Jules Julia Julian Juliana Julie Julien
+    Juliette Julius Jürg Jürgen Justin Justine Jutta Kai Kamel Karen Karim Karima Karin Karine Karl Karla Karola
+    Karolina Karsten Kaspar Katarina Katarzyna Kate Katerina Katharina Käthe Katherine Kathleen Kathrin Kathy Katia
+    Katja Katrin Kay Keith Kelly Kemal Ken Kenneth Kenza Kerstin Kevin Kévin Khadija Khaled Kilian Kim Kirsten Klaas
+    Klaus Konrad Konstantin Kristian Kristin Kristina Krystyna Krzysztof Kurt Kyle Laëtitia Laetitia Laila Lambert
+    Lamine Lara Larissa Lars Laszlo Laura Laure Lauren Laurence Laurent Laurenz Laurie Laurin Lauriane Lea Léa Leah
+    Léandre Leandro Leila Leïla Lena Leni Lennart Léna Leo Léo Leon Léon Leona Leonard Léonard Leonardo Léonie
+    Leonie Leonor Leonora Leonhard Léopold Leopold Leslie Leticia Letizia Levin Lia Liam Lidia Liliana Liliane
+    Lilian Lilly Lina Linda Line Linus Lionel Lisa Lisbeth Lise Lisette Livia Livio Liza Lloyd Loana Loïc Lola Lore
+    Lorena Lorenz Lorenza Lorenzo Loretta Loris Lothar Lou Louane Louis Louisa Louise Luana Luc Luca Lucas Luce
+    Lucia Luciana Luciano Lucie Lucien Lucienne Lucile Lucille Lucrezia Lucy Ludivine Ludmila Ludovic Ludovica
+    Ludwig Luigi Luigina Luis Luisa Luise Lukas Luna Lutz Luzia Lydia Lydie Lynn Mabel Maddalena Madeleine Madeline
+    Madison Maël Maëlle Maëlys Maeva Magali Magda Magdalena Maggie Mahmoud Maik Maïa Maja Malcolm Malick Malik
+    Malika Malte Mamadou Mandy Manfred Manon Manuel Manuela Mara Marc Marcel Marcella Marcello Marcelle Marcelline
+    Marcin Marco Marcus Mareike Margaret Margarete Margaux Margherita Margit Margot Margrit Marguerite Maria Mariam
+    Mariama Marian Mariana Marianna Marianne Marie Mariella Marielle Marietta Marija Marilyn Marina Marine Mario
+    Marion Marisa Marissa Marius Marjorie Mark Marko Markus Marlène Marlen Marlene Marlies Marta Martha Marthe
+    Martin Martina Martine Marvin Mary Maryam Maryse Massimo Massimiliano Mateo Mathéo Mathias Mathieu Mathilde
+    Mathis Mathurin Matilda Matilde Matteo Matthew Matthias Matthieu Mattia Maud Maureen Maurice Mauricette Maurizio
+    Mauro Max Maxence Maxim Maxime Maximilian Maximilien Maya Mechthild Medhi Megan Mehdi Mehmet Meike Melanie
+    Mélanie Melina Mélina Mélissa Melissa Mercedes Mia Michael Michaël Michaela Michał Michel Michela Michele
+    Michèle Micheline Michelle Miguel Mika Mike Mila Milan Milena Miloš Mina Mira Miranda Mireille Miriam Mirjam
+    Mirko Miroslav Mohamed Mohammed Moïse Mona Monica Monika Monique Morgane Moritz Morris Moussa Mouna Muriel
+    Murielle Mustafa Mustapha Myriam Nabil Nada Nadège Nadia Nadine Nadir Nadja Naima Nancy Naomi Natacha Natalia
+    Natalie Natascha Nathalie Nathan Nathanaël Neal Neil Nele Nelly Nevena Nicholas Nick Nicola Nicolas Nicole
+    Nicoletta Nicolò Niels Nigel Nikita Niklas Niklaus Nikola Nikolai Nikolaus Nils Nina Nino Noa Noah Noé Noël
+    Noëlle Noelia Noemi Noémie Nora Norbert Norma Norman Nour Nuno Octave Octavie Odette Odile Odilon Olaf Oleg Olga
+    Oliver Olivia Olivier Olympe Omar Ophélie Oriane Orlando Ornella Orsola Oscar Oskar Osman Ottavia Ottmar Otto
+    Oumar Ousmane Ozan Paloma Pamela Paola Paolo Pascal Pascale Pasquale Patrice Patricia Patricio Patrick Patrizia
+    Patrizio Patrik Paul Paula Paule Paulette Paulina Pauline Paulo Pedro Peggy Penelope Pénélope Percy Perrine
+    Peter Petra Petros Phil Philip Philipp Philippa Philippe Philomène Pia Piera Pierre Pierrette Piero Pierrick
+    Pietro Pilar Pina Piotr Priscilla Priska Prosper Quentin Rachel Rachid Rachida Radu Raffaele Raffaella Rafael
+    Raimund Rainer Ralf Ralph Ramon Ramona Ramón Raoul Raphael Raphaël Raphaëlle Rashid Raul Ray Raymond Raymonde
+    Rebecca Rébecca Regina Régine Régis Regula Reiner Reinhard Reinhold Remi Rémi Rémy Remo Rena Renata Renate
+    Renato Renaud René Renée Reto Rhys Riccardo Ricardo Richard Ricarda Rita Robert Roberta Roberto Robin Rocco Roch
+    Rodolfo Rodolphe Rodrigo Rodrigue Roger Roland Rolande Rolf Romain Romaine Roman Romana Romane Romano Romeo
+    Roméo Romy Ron Ronald Ronny Rosa Rosalia Rosalie Rosanna Rosario Rose Roseline Rosemarie Rosemary Rosie Rosina
+    Rosita Ross Rosmarie Roxane Roy Ruben Rudi Rudolf Rudolphe Rudy Ruedi Rui Ruth Ryan Saba Sabina Sabine Sabrina
+    Sacha Saïd Saida Salim Salima Sally Salma Salomé Salvatore Sam Samia Samir Samira Samuel Samuele Sandra Sandrine
+    Sandro Santiago Santo Sara Sarah Sascha Saskia Saverio Savannah Scott Sean Sebastian Sébastien Sebastiano
+    Ségolène Selim Selina Selma Serafina Serena Sergej Serge Sergio Séverin Séverine Severin Shirley Shannon Sharon
+    Sheila Sibylle Siegfried Sigrid Silas Silja Silke Silvana Silvia Silvie Silvio Simon Simona Simone Simonetta
+    Sina Siméon Sinan Sixtine Slobodan Sofia Sofie Solange Solène Sonia Sonja Sophia Sophie Soraya Souleymane
+    Spencer Stanislas Stanley Stefan Stefania Stefanie Stefano Steffen Stella Stéphane Stephan Stephanie Stéphanie
+    Stephen Steve Steven Stuart Sue Susan Susana Susanna Susanne Suzanne Suzette Svea Sven Svenja Svetlana Sylvain
+    Sylvaine Sylvester Sylvia Sylvie Sylviane Sylvestre Tamara Tania Tanguy Tanja Tara Tatiana Tatjana Ted Téo
+    Teresa Terence Terry Tess Tessa Thaïs Théa Thea Theo Théo Theodor Théodore Theodora Théophile Theresa Thérèse
+    Therese Thibault Thibaut Thibaud Thiago Thierry Thilo Thomas Thorsten Tiago Tiffany Till Tim Timo Timothée
+    Timothy Tina Tiziana Tiziano Tobias Tom Tomas Tomasz Tommaso Toni Tony Torsten Tracy Trevor Tristan Udo Ueli Ugo
+    Ulf Ulla Ulrich Ulrike Umberto Urs Ursula Uta Ute Uwe Valentin Valentina Valentine Valeria Valérie Valerie
+    Valerio Vanessa Vasco Vera Véra Verena Véronique Veronica Veronika Vianney Vicente Vicky Victor Victoire
+    Victoria Viktor Viktoria Vincent Vincente Vincenzo Viola Violette Violaine Virginia Virginie Vito Vittoria
+    Vittorio Viviana Viviane Vivien Vivienne Vladimir Volker Waltraud Walter Walther Wanda Wayne Wendy Werner Wibke
+    Wiebke Wilfried Wilhelm William Willi Willy Winfried Winston Wolfgang Wolfram Xavier Xavière Yaël Yann Yanis
+    Yannick Yannis Yasmin Yasmina Yasmine Youssef Yohan Yolande Yolanda Youcef Yusuf Yvan Yves Yvette Yvon Yvonne
+    Zachary Zacharie Zahra Zaynab Zeynep Zineb Zoé Zoe Zoran Zoltan Nguyen Linh Minh Thanh Wei Ming Hiroshi Yuki
+    Priya Anil Sanjay Ravi Deepak Arjun Lakshmi Olena Oksana Dmytro Volodymyr Andriy Yulia Iryna Natalya Tetiana
+    Besnik Arben Fatmir Valon Arta Liridona Blerim Dušan Nenad Zlatko Branka Snežana Ljiljana Vesna Biljana Jasna
+    Mirjana Amadeo Eneko Iñigo Xabier Jordi Montserrat Joaquín Rodrigo Tomás Inês Catarina Beatriz Rui Nuno Sílvia
+    Teresa Fátima Conceição Aleksander Jakub Wojciech Małgorzata Zofia Barbora Tereza Jiří Petr Pavel Ondřej Zdeněk
+    Lukáš Eszter Gábor István Katalin Tamás Zsuzsanna Georgi Dimitar Ivaylo Mircea Vasile Gheorghe Ionut Mihai
+    Raluca Cristi Simion Yiannis Nikos Dimitris Kostas Giorgos Fiorenza Pirmin Traudl Oluwaseun Chinedu Kwame Kofi
+    Ousseynou Thi
+    """
+)
+
+AMBIGUOUS = _names(
+    """
+    Alba Alma Ange Aurore August Auguste Austin Baptiste Barry Beat Bernice Bill Blanche Bob Bruno Capucine Carmen
+    Charlotte Claire Clémentine Colin Constance Coralie Dean Diane Dolores Ella Else Emmy Ernst Étienne Félicité
+    Flora Flore Florence Florentin France Frank Franco Georgia Gilda Gloria Grace Grazia Guy Hazel Honoré Inge Ion
+    Iris Issa Jack Jade Jan Jim Jordan Jules Julius Juli Kate Kay Kai Kelly Ken Kim Kurt Laurence Lea Leo Leon
+    Leslie Lilly Lina Linda Line Lise Lloyd Lola Lore Lorena Lou Louis Luca Luce Luna Luz Madison Mara Mark Marine
+    Martin Marvin Max Maxim Mercedes Mia Mila Mina Mira Miranda Morgane Morris Nancy Nick Nina Nino Noa Noël Norma
+    Norman Nour Octave Olympe Oscar Pascal Patrice Paula Paule Percy Peter Pierre Pilar Pina Prosper Ralph Ray Remo
+    Rena Rita Robert Robin Roch Roman Romane Romano Ron Rosa Rose Rosario Ross Roy Ruth Sacha Sam Santiago Santo
+    Savannah Scott Sina Sofia Sol Solange Stella Stuart Sue Ted Tess Till Tim Tina Tom Tony Udo Una Uta Valentin
+    Valentine Vera Victoire Victor Victoria Vincent Viola Violette Virginia Vito Wayne Wei Wendy Will Winston Xavier
+    Ming Saba Gordon Graham Douglas Kenneth Else Heather Ivo Karla Levin Linus Mike Neal Nada Nele Nelly Olga Priska
+    Rocco Tara Theo Serge Salma Selma Alan Ali Alma Basile Julia Claude Ada Alexa Gilles Lambert Luc
+    """
+)

@@ -1,0 +1,179 @@
+"""Finds what a text says of people and firms, and hides it: tiers, overlaps, policy, aliases.
+
+Called by the doors and by tasks before a text may reach a model outside. It fails closed: if one tier raises or
+answers nonsense, there is no result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from intramuros.errors import DetectorFailed, TextBlocked
+from intramuros.privacy.redact.addresses import Addresses
+from intramuros.privacy.redact.aliases import ALIAS, LITERAL, Aliases
+from intramuros.privacy.redact.births import BIRTHS
+from intramuros.privacy.redact.contacts import NETWORK, PHONES, MailAddresses
+from intramuros.privacy.redact.credentials import CREDENTIALS, Assigned
+from intramuros.privacy.redact.finding import Finding, Recogniser
+from intramuros.privacy.redact.names import Names
+from intramuros.privacy.redact.normalise import normalise
+from intramuros.privacy.redact.papers import PAPERS
+from intramuros.privacy.redact.people import Directory, again, joined
+from intramuros.privacy.redact.policy import Action, Policy
+from intramuros.privacy.redact.registers import REGISTERS, Ibans
+from intramuros.privacy.redact.rules import Rules
+
+BUILT_IN: tuple[Recogniser, ...] = (
+    Rules("credentials", CREDENTIALS),
+    Assigned(),
+    Ibans(),
+    Rules("registers", REGISTERS),
+    MailAddresses(),
+    Rules("network addresses", NETWORK),
+    Rules("telephone numbers", PHONES),
+    Rules("papers", PAPERS),
+    Rules("dates of birth", BIRTHS),
+    Addresses(),
+    Names(),
+)
+"""The tiers that need no model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """One thing that was found and what was done with it. `start` and `end` are places in the original text."""
+
+    entity_type: str
+    start: int
+    end: int
+    score: float
+    action: Action
+    alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A text that is pseudonymised, and what was done to it."""
+
+    text: str
+    entities: tuple[Hidden, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How much was hidden, by type: all that a record may say of it."""
+        return dict(sorted(Counter(entity.entity_type for entity in self.entities).items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Redactor:
+    """The tiers and the policy. It keeps nothing of the texts it sees."""
+
+    recognisers: tuple[Recogniser, ...] = BUILT_IN
+    policy: Policy = field(default_factory=Policy)
+
+    def with_tiers(self, *more: Recogniser) -> Redactor:
+        """The redactor with further tiers, such as a directory or a model."""
+        return replace(self, recognisers=(*self.recognisers, *more))
+
+    def with_names(self, names: Iterable[str]) -> Redactor:
+        """The redactor with an organisation's names."""
+        return self.with_tiers(Directory(names))
+
+    def analyse(self, text: str, *, language: str = "") -> list[Finding]:
+        """Everything found that the policy doesn't allow, in order, without overlaps. Raises: DetectorFailed."""
+        plain = normalise(text)
+        found = [finding for tier in self.recognisers for finding in self._run(tier, plain.text, language)]
+        found = [finding for finding in found if finding.score >= self.policy.threshold]
+        found += again(plain.text, found)
+        found = [finding for finding in found if self.policy.action(finding.entity_type) is not Action.ALLOW]
+        found = joined(plain.text, _without_overlaps(plain.text, found, self.policy))
+        return [replace(f, start=start, end=end) for f in found for start, end in [plain.original(f.start, f.end)]]
+
+    def hide(self, text: str, aliases: Aliases, *, language: str = "") -> Redacted:
+        """The text with everything hidden as the policy says.
+
+        Raises: DetectorFailed when a tier fails, TextBlocked when there is something the policy lets nobody send.
+        """
+        found = self.analyse(text, language=language)
+        blocked = Counter(f.entity_type for f in found if self.policy.action(f.entity_type) is Action.BLOCK)
+        if blocked:
+            named = ", ".join(f"{count} {name}" for name, count in sorted(blocked.items()))
+            raise TextBlocked(f"The text holds what may not leave: {named}.", found=dict(sorted(blocked.items())))
+        found = sorted([*found, *_lookalikes(text, found, aliases)], key=lambda finding: finding.start)
+        aliases.learn(
+            text[f.start : f.end]
+            for f in found
+            if f.entity_type == "PERSON" and self.policy.action("PERSON") is Action.ALIAS
+        )
+        return self._hidden(text, found, aliases)
+
+    def _hidden(self, text: str, found: Sequence[Finding], aliases: Aliases) -> Redacted:
+        pieces: list[str] = []
+        entities: list[Hidden] = []
+        place = 0
+        for finding in found:
+            is_literal = finding.entity_type == LITERAL
+            action = Action.ALIAS if is_literal else self.policy.action(finding.entity_type)
+            value = text[finding.start : finding.end]
+            alias = aliases.alias(finding.entity_type, value) if action is Action.ALIAS else None
+            pieces += (text[place : finding.start], alias or f"[{finding.entity_type}]")
+            place = finding.end
+            if not is_literal:
+                entities.append(Hidden(finding.entity_type, finding.start, finding.end, finding.score, action, alias))
+        return Redacted("".join([*pieces, text[place:]]), tuple(entities))
+
+    def _run(self, tier: Recogniser, text: str, language: str) -> Sequence[Finding]:
+        try:
+            found = list(tier.analyse(text, language))
+            is_sound = all(
+                0 <= f.start < f.end <= len(text) and math.isfinite(f.score) and f.entity_type for f in found
+            )
+        except Exception:  # whatever it is: nothing passes unseen
+            raise DetectorFailed(f"The detector of {tier.name} failed, so the text was not let through.") from None
+        if not is_sound:
+            raise DetectorFailed(f"The detector of {tier.name} answered nonsense, so the text was not let through.")
+        return found
+
+
+def _without_overlaps(text: str, found: Sequence[Finding], policy: Policy) -> list[Finding]:
+    """The surest first, then the longest; what is left of the others stays hidden too, if it has letters or digits."""
+
+    def rank(finding: Finding) -> tuple[bool, float, int, int, str]:
+        is_blocked = policy.action(finding.entity_type) is Action.BLOCK
+        length = finding.end - finding.start
+        return (not is_blocked, -(finding.score + min(length, 40) / 100), -length, finding.start, finding.entity_type)
+
+    owner: dict[int, int] = {}
+    ranked = sorted(found, key=rank)
+    for number, finding in enumerate(ranked):
+        for place in range(finding.start, finding.end):
+            owner.setdefault(place, number)
+    kept: list[Finding] = []
+    for number, finding in enumerate(ranked):
+        start = finding.start
+        while start < finding.end:
+            end = start
+            while end < finding.end and owner[end] == number:
+                end += 1
+            if end > start and any(c.isalnum() for c in text[start:end]):
+                kept.append(
+                    replace(finding, start=start, end=end) if end - start < finding.end - finding.start else finding
+                )
+            start = max(end, start) + 1 if end == start else end
+    return sorted(kept, key=lambda finding: finding.start)
+
+
+def _lookalikes(text: str, found: Sequence[Finding], aliases: Aliases) -> list[Finding]:
+    """What looks like an alias in the original but is none of this conversation's."""
+    if "⟦" not in text:
+        return []
+    taken = [(finding.start, finding.end) for finding in found]
+    return [
+        Finding(LITERAL, *match.span(), 1.0)
+        for match in ALIAS.finditer(text)
+        if match.group() not in aliases.values
+        and not any(start < match.end() and match.start() < end for start, end in taken)
+    ]

@@ -1,0 +1,242 @@
+"""Words that stand beside names, and words that look like names and are none, in four languages. Read by `names`."""
+
+from __future__ import annotations
+
+import re
+
+from intramuros.privacy.redact.first_names import fold
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(fold(word) for word in text.split())
+
+
+def _phrases(text: str) -> tuple[str, ...]:
+    return tuple(" ".join(phrase.split()) for phrase in re.split(r"\s\|\s", text.strip()))
+
+
+TITLES = _words(
+    """
+    M MM Mr Mrs Ms Miss Mx Mme Mmes Mlle Mlles Monsieur Madame Mademoiselle Messieurs Mesdames Maître Maîtres Me Mes
+    Dr Dre Drs Docteur Docteure Pr Prof Professeur Professeure Herr Herrn Herren Frau Frauen Fräulein Familie Sig
+    Sigg Sigra Signor Signora Signore Signorina Signori Dott Dottssa Dottor Dottoressa Avv Avvocato Ing Geom Rag
+    Arch Sir Sgt Capt Capitaine Colonel Doctor Professor Judge Fam
+    """
+)
+SHORT_TITLES = _words(
+    """
+    M MM Me Mes Dr Pr Prof Ing Sig Avv Arch Rag Fam Sir
+    """
+)
+"""Titles that are also initials, pronouns or abbreviations: only with a capital, and `Me` only before a name."""
+
+GREETINGS = _words(
+    """
+    Bonjour Bonsoir Salut Coucou Cher Chère Chers Chères Hello Hi Hey Dear Hallo Hoi Grüezi Liebe Lieber Liebes Sehr
+    Guten Ciao Caro Cara Cari Care Salve Gentile Gentili Egregio Egregia Buongiorno Buonasera Morning Merci Danke
+    Grazie Thanks Servus Moin
+    """
+)
+CLOSINGS = _phrases(
+    """
+    cordialement | bien cordialement | bien à vous | bien a vous | sincèrement | salutations |
+    sincères salutations | meilleures salutations | avec mes meilleures salutations | amicalement | bien à toi |
+    respectueusement | à bientôt | belle journée | bonne journée | cdlt | cdt | mit freundlichen grüssen |
+    mit freundlichen grüßen | freundliche grüsse | freundliche grüße | viele grüsse | viele grüße | beste grüsse |
+    beste grüße | liebe grüsse | liebe grüße | herzliche grüsse | herzliche grüße | hochachtungsvoll | mfg | lg |
+    vg | gruss | gruß | freundlicher gruss | cordiali saluti | distinti saluti | cordialmente | un cordiale saluto |
+    saluti | un saluto | con i migliori saluti | best regards | kind regards | regards | best | sincerely |
+    yours sincerely | yours faithfully | warm regards | many thanks | thanks | cheers | best wishes | all the best |
+    yours truly | a presto | grazie | merci | danke
+    """
+)
+LABELS = "|".join(
+    _phrases(
+        r"""
+    noms?(?: et pr[ée]noms?)? | pr[ée]noms?(?: et noms?)? | noms? de (?:famille|naissance|jeune fille) |
+    nom d'usage | name(?:, vorname)? | full name | first name | last name | surname | given name | family name |
+    vorname | vor- und nachname | nachname | familienname | nome(?: e cognome)? | cognome(?: e nome)? |
+    salari[ée]e? | employ[ée]e? | employé\(e\) | salarié\(e\) | collaborateur | collaboratrice | bailleur |
+    bailleresse | locataires? | mitarbeiter(?:in)? | mitarbeitende | arbeitnehmer(?:in)? | arbeitgeber |
+    vermieter(?:in)? | mieter(?:in)? | dipendente | lavoratore | lavoratrice | locatore | conduttore | employee |
+    tenant | landlord | patient(?:e|in)? | paziente | b[ée]n[ée]ficiaire | beneficiary | titulaire |
+    kontoinhaber(?:in)? | inhaber(?:in)? | intestatario | account holder | card ?holder | contacts? |
+    interlocuteur | interlocutrice | ansprechpartner(?:in)? | kontakt(?:person)? | contatto | referente |
+    contact person | von | from | de | da | an | to | à | a | cc | bcc | cci | kopie | exp[ée]diteur | absender |
+    destinataire | empf[äa]nger(?:in)? | mittente | destinatario | sender | recipient | signataire | sign[ée] par |
+    signature | unterschrift | unterzeichnet | firma | signed(?: by)? | entschuldigt | anwesende? | abwesend |
+    excusée?s? | absents? | assenti | scusati | apologies | versicherte[rn]? | lenker(?:in)? | fahrer(?:in)? |
+    conduct(?:eur|rice) | conducente | driver | t[ée]moins? | zeug(?:e|in) | testimon[ei] | witness |
+    steuerpflichtige[r]? | melder(?:in)? | bill to | ship to | zahlbar durch | payable par | pagabile da |
+    g[ée]rante? | geschäftsführer(?:in)? | directeur | directrice | pr[ée]sidente? | amministratore |
+    representative | repr[ée]sentante? | client(?:e)? | kunde | kundin | cliente | customer | assur[ée]e? |
+    versicherte(?:r)? | assicurato | insured | demandeur | candidate? | kandidat(?:in)? | participants? |
+    teilnehmer | partecipanti | attendees | pr[ée]sente?s? | presenti | rédacteur | auteur | autor(?:in)? | autore |
+    author | conjoint | ehepartner | spouse | coniuge | manager | responsable | verantwortlich(?:er)? |
+    responsabile | sachbearbeiter(?:in)? | notaire | notar | avocat | anwalt | médecin | arzt | medico | doctor |
+    vendeur | acheteur | acquéreur | verkäufer | käufer | venditore | acquirente | seller | buyer | attn |
+    à l'attention de | z\. ?hd\.?(?: von)? | c/o | zu händen | all'attenzione di | prepared by | approved by
+        """
+    )
+)
+"""Labels of persons in forms and mail headers, each a pattern."""
+INTRODUCERS = tuple(
+    f"{phrase} "
+    for phrase in _phrases(
+        """
+    représenté par | représentée par | représentés par | vertreten durch | rappresentato da | rappresentata da |
+    represented by | je soussigné | je soussignée | soussigné(e) | je m'appelle | mon nom est | ich heisse |
+    ich heiße | mein name ist | mi chiamo | il sottoscritto | la sottoscritta | my name is | namens | nommé |
+    nommée | établi par | rédigé par | signé par | approuvé par | à l'attention de | zu händen von | z.hd. |
+    z. hd. | all'attenzione di | c/o | for the attention of | signed by | prepared by | monsieur | madame |
+    mademoiselle | maître | docteur | professeur | signor | signora | dottor | avvocato | collègue | kollege |
+    kollegin | collega | colleague | mon mari | ma femme | meine frau | mein mann | my wife | my husband |
+    assistante | assistant | lenker | lenkerin | fahrer | fahrerin | zeuge | zeugin | conducteur | conductrice |
+    témoin | conducente | testimone | autista | driver | witness | docente | maestra | lehrer | lehrerin |
+    enseignante | enseignant | infirmière | patiente | patient | ami | amie | freund | freundin | amico | amica |
+    époux | épouse | fils | fille | sohn | tochter | figlio | figlia | moglie | marito | dott. | dott.ssa | dr. |
+    ing. | avv. | sig. | sig.ra | prof. | mme | frau | herr | herrn | mr | mrs | ms | dipl. ing. | med. | mag. |
+    lic. iur. | lic. oec. | m.a. | ph.d.
+        """
+    )
+)
+"""What stands before a name, in lower case."""
+LIST_LABELS = _words(
+    """
+    présents présentes presents excusés absents participants anwesend anwesende entschuldigt abwesend teilnehmer
+    presenti assenti scusati partecipanti present attendees apologies cc
+    """
+)
+"""Labels after which several persons stand, with commas between them."""
+WEAK_LABELS = _words(
+    """
+    de da an to à a from von cc bcc cci kopie client cliente kunde contact contacts contatto kontakt firma
+    name employeur arbeitgeber responsable responsabile manager signature unterschrift participants attendees sender
+    recipient expéditeur destinataire absender empfänger mittente destinatario bénéficiaire beneficiary titulaire
+    bailleur vermieter locatore customer notaire notar avocat anwalt vendeur seller acheteur buyer acquéreur käufer
+    verkäufer auteur autor autore author landlord directeur président référente referente c/o bill to ship zahlbar
+    durch payable par pagabile da fahrzeug
+    """
+)
+"""Labels that also stand before firms and other things: one unknown word after them is no evidence."""
+LEGAL_FORMS = _words(
+    """
+    SA SAS SASU SARL Sàrl EURL SNC SCI SCP SELARL GmbH AG KG OHG UG mbH eG SE SRL SpA Srl Sagl Spa Ltd LLC Inc PLC
+    LLP Corp Co Limited Sociedad SCOP GIE SL Sagl Oy AB BV NV Lda ApS Stiftung Verein Fondation Association
+    Associazione Fondazione Foundation Holding Group Groupe Gruppe Gruppo Bank Banque Banca Versicherung
+    Versicherungen Assurance Assurances Assicurazioni Insurance Consulting Conseil Services Service Solutions
+    Systems Systèmes Technologies Immobilier Immobilien Transports Logistique Partners Partner Partenaires Avocats
+    Associés Rechtsanwälte Notaires Architectes & Cie Söhne Fils Fratelli Brothers Sons
+    """
+)
+PLACES_BEFORE = _words(
+    """
+    rue avenue av boulevard bd place chemin impasse allée allee route quai cours square passage lycée lycee collège
+    college école ecole hôpital hopital clinique fondation université universite stade gare aéroport aeroport musée
+    musee institut théâtre pont tour parc centre espace prix résidence prison via viale piazza corso largo scuola
+    ospedale università stadio istituto teatro parco premio aeroporto street road airport hospital university school
+    prize award st saint sainte san santa sankt strasse platz schule spital universität stiftung flughafen bahnhof
+    preis loi arrêt affaire méthode théorème théorie algorithme syndrome maladie effet constante île hotel hôtel
+    villa château chateau castello schloss restaurant café bar groupe gruppe gruppo group société maison entreprise
+    marque marke marca firma ditta company banque bank banca cabinet
+    """
+)
+NOT_NAMES = _words(
+    """
+    Le La Les L Un Une Des De Du D Et Ou Ce Cette Ces Cet Il Elle Ils Elles Nous Vous On Je Tu Son Sa Ses Leur Leurs
+    Mon Ma Mes Notre Nos Votre Vos En Au Aux Par Pour Sur Sous Dans Avec Sans Entre Vers Chez Dès Si Que Qui Quoi
+    Dont Où Quand Comme Mais Car Donc Or Ni Ainsi Alors Après Avant Bien Tout Toute Tous Toutes Selon Suite Afin
+    Depuis Pendant Lors Lorsque Puis Enfin Voici Voilà Merci Pas Plus Très Oui Non Ici Cela Ceci Celui Celle Ceux
+    Der Die Das Den Dem Des Ein Eine Einen Einem Einer Eines Und Oder Aber Wenn Weil Dass Da Im In Am An Auf Aus Bei
+    Beim Mit Nach Seit Von Vom Vor Zu Zum Zur Über Unter Durch Für Gegen Ohne Um Ich Du Er Sie Es Wir Ihr Ihre Ihren
+    Ihrem Ihrer Ihnen Mein Meine Dein Sein Seine Unser Unsere Euer Ist Sind War Wird Hat Haben Nicht Kein Keine Auch
+    Nur Noch Schon So Wie Was Wer Wo Wann Warum Hier Dort Heute Morgen Gestern Bitte Danke Ja Nein Il Lo Gli I Uno
+    Una Del Della Dello Dei Degli Delle Al Alla Allo Ai Agli Alle Nel Nella Nello Nei Negli Nelle Sul Sulla Sui
+    Sulle Dal Dalla Dai Con Per Tra Fra E Ed O Ma Se Che Chi Cui Non Più Come Quando Dove Perché Anche Ogni Questo
+    Questa Questi Queste Quello Quella Noi Voi Loro Lei Lui Io Tu Suo Sua Suoi Sue Mio Mia Nostro Nostra Vostro
+    Vostra Si Sono È Era Ha Hanno The A An And Or But If Of To From By With Without At On In Into For As Is Are Was
+    Were Be Been This That These Those It He She They We You I His Her Their Our Your My No Not Yes All Any Each
+    Every Some Such Only Also When Where Which Who What Why How There Here Then Than After Before During Please Let
+    See Per Via Re Fw Fwd Tr Aw Wg Sg Monsieur Madame Messieurs Mesdames Mademoiselle Maître Herr Herrn Frau Signor
+    Signora Signore Sir Damen Herren Madam Mr Mrs Ms Dr Prof Docteur Cher Chère Chers Chères Dear Liebe Lieber Sehr
+    Gentile Gentili Egregio Spettabile Bonjour Hallo Hello Hi Ciao Buongiorno Guten Grüezi Tag Kolleginnen Kollegen
+    Collègues Colleagues Colleghi Team Équipe Equipe Everyone All Tous Alle Tutti Customer Client Clients Kunde
+    Kundin Kunden Cliente Clienti Kundendienst Klient Collega Colleague Friend Friends Ami Amis Amie Freunde
+    Customers Partner Partners Membres Mitglieder Applicant Candidate Candidat Candidate Bewerber Bewerberin
+    Locataire Mieter Tenant Janvier Février Mars Avril Mai Juin Juillet Août Septembre Octobre Novembre Décembre
+    Januar Februar März April Juni Juli August September Oktober November Dezember Gennaio Febbraio Marzo Aprile
+    Maggio Giugno Luglio Agosto Settembre Ottobre Dicembre January February March May June July October December
+    Lundi Mardi Mercredi Jeudi Vendredi Samedi Dimanche Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag
+    Lunedì Martedì Mercoledì Giovedì Venerdì Sabato Domenica Monday Tuesday Wednesday Thursday Friday Saturday
+    Sunday France Suisse Schweiz Svizzera Switzerland Allemagne Deutschland Germania Germany Italie Italien Italia
+    Italy Europe Europa Paris Lyon Marseille Genève Genf Ginevra Geneva Lausanne Zürich Zurich Zurigo Bern Berne
+    Berna Basel Bâle Basilea Berlin München Munich Hamburg Milano Milan Mailand Roma Rome Torino London Londres
+    Londra Bruxelles Brussels Luxembourg Luxemburg Lugano Bellinzona Fribourg Freiburg Neuchâtel Sion Valais Vaud
+    Wallis Luzern Winterthur Lille Nantes Bordeaux Toulouse Nice Strasbourg Rennes Grenoble Napoli Firenze Bologna
+    Genova Venezia Francfort Frankfurt Köln Cologne Stuttgart Düsseldorf Directeur Directrice Président Présidente
+    Ministre Maire Préfet Juge Procureur Commissaire Député Sénateur Secrétaire Gérant Gérante Responsable
+    Conseiller Conseillère Direktor Direktorin Präsident Präsidentin Minister Bürgermeister Richter Richterin
+    Bundesrat Bundesrätin Kanzler Leiter Leiterin Geschäftsführer Geschäftsführerin Vorsitzender Vorsitzende
+    Direttore Direttrice Presidente Ministro Sindaco Giudice Avvocato Responsabile Amministratore Director President
+    Manager Secretary Chairman Judge Mayor Chief Officer Service Département Direction Ressources Humaines
+    Comptabilité Abteilung Personal Personalabteilung Buchhaltung Ufficio Risorse Umane Contabilità Department Human
+    Resources Accounting Support Facture Rechnung Fattura Invoice Contrat Vertrag Contratto Contract Bulletin
+    Salaire Lohn Stipendio Salary Article Artikel Articolo Section Chapitre Kapitel Capitolo Chapter Annexe Anhang
+    Allegato Annex Appendix Objet Betreff Oggetto Subject Date Datum Data Total Totale Gesamt Summe Somme Net Netto
+    Brut Brutto Lordo Gross Montant Betrag Importo Amount Référence Referenz Riferimento Reference Numéro Nummer
+    Numero Number Page Seite Pagina Code Conseil Banque Bank Banca Commission Parlement Assemblée Sénat Tribunal
+    Cour Gericht Bundesgericht Bundestag Bundesrat Corte Tribunale Camera Senato Court Union Communauté Commune
+    République Republik Repubblica Republic Canton Kanton Cantone Confédération Loi Gesetz Legge Law Act Décret
+    Règlement Verordnung Regolamento Regulation Directive Richtlinie Direttiva Constitution Verfassung Costituzione
+    État Staat Stato State Government Gouvernement Ministère Ministerium Ministero Agence Agentur Agenzia Agency
+    Office Amt Bureau Institut Société Gesellschaft Società Company Entreprise Unternehmen Impresa Firma Association
+    Verein Fondation Stiftung Groupe Gruppe Gruppo Group Université Universität Università University École Schule
+    Scuola School Hôpital Spital Krankenhaus Ospedale Hospital Client Projet Projekt Progetto Project Adresse
+    Anschrift Indirizzo Address Téléphone Telefon Telefono Phone Tél Tel Fax Mobile Mail Email E-Mail Courriel Site
+    Web Internet Google Microsoft Windows Linux Apple Python Java Docker Kubernetes GitHub Azure Amazon Oracle SAP
+    Excel Word Outlook Teams Zoom Slack Noël Pâques Ostern Weihnachten Natale Pasqua Christmas Easter Avoir
+    Cordialement Salutations Regards Grüsse Grüße Saluti Sincerely Best Kind Mit Freundlichen Viele Beste Herzliche
+    Distinti Cordiali Bien Lu Approuvé Fait Signé Signature Unterschrift Assurance Versicherung Assicurazione
+    Insurance Congé Urlaub Ferien Vacances Ferie Travail Arbeit Lavoro Work Employeur Arbeitgeber Employer Salarié
+    Arbeitnehmer Employee Bailleur Vermieter Landlord True False None Null Self Class Def Return Import String
+    Integer Boolean Type Value Error Exception Name Nom Prénom Vorname Nachname Cognome Nome Nationalité
+    Nationalität Nazionalità Nationality Profession Beruf Professione Né Née Geboren Nato Nata Born Sexe Geschlecht
+    Sesso Sex Grand Petit Nouveau Nouvelle Neue Neuer Neues Nuovo Nuova New Old Vieux Saint Sainte San Santa Sankt
+    St Ste Rue Avenue Boulevard Place Chemin Route Strasse Straße Via Viale Piazza Street Road Lane
+    Mairie Ville Commune Gemeinde Comune Stadt Stadtwerke Caisse Kasse Cassa Garage Atelier Ateliers Officine
+    Menuiserie Boulangerie Imprimerie Librairie Pharmacie Cabinet Kanzlei Studio Agentur Muster Ferretería Holzbau
+    Treuhand Fiduciaria Fiduciaire Hotel Hôtel Restaurant Fonds Syndicat Régie Pflegeheim Verlag Ditta Spettabile
+    Fehlercode Schritt Tabelle Figure Abbildung Tableau Étape
+    """
+)
+SURNAMES_TOO = _words(
+    """
+    Petit Grand Paris Berlin Milan Milano London Roma Mai May March Mars August Noël Freitag Sonntag Samstag Montag
+    Sommer Winter Page Court Law Bank Banks Neu Alt Jung Klein Gross Saint Richter Kaiser Schulze Sion Nice Lang Rose
+    Young Price Church Place Bonjour Salut Conseil Grandjean Merci Marchand Maire Lemaire Prince Juge
+    """
+)
+"""Words of `NOT_NAMES` that are surnames too: right after a title they are one."""
+COMMON_SURNAMES = _words(
+    """
+    Martin Bernard Dubois Durand Moreau Lefebvre Lefèvre Leroy Roux Fournier Girard Bonnet Dupont Lambert Fontaine
+    Rousseau Vincent Muller Müller Lefevre Faure Mercier Guerin Boyer Garnier Chevalier Francois Legrand Gauthier
+    Perrin Morin Nicolas Masson Marchand Duval Dumont Lemaire Meyer Dufour Meunier Brun Blanchard Giraud Joly
+    Riviere Rivière Brunet Gaillard Barbier Arnaud Renard Schmitt Colin Vidal Caron Picard Roger Fabre Aubert
+    Lemoine Renaud Dumas Payet Olivier Lacroix Philippe Bourgeois Pierre Benoit Rey Leclerc Rolland Leclercq
+    Guillaume Lecomte Favre Rochat Jaquet Monnier Blanc Bovet Chappuis Cuendet Dubuis Emery Gander Jaccard Maillard
+    Mottet Pasche Pittet Schmid Schneider Keller Weber Huber Meier Steiner Fischer Gerber Brunner Baumann Frei
+    Zimmermann Moser Widmer Wyss Graf Roth Baumgartner Suter Kaufmann Bachmann Lüthi Schmidt Wagner Becker Schulz
+    Hoffmann Schäfer Koch Bauer Richter Klein Wolf Schröder Neumann Schwarz Zimmermann Braun Krüger Hofmann Hartmann
+    Lange Werner Krause Lehmann Köhler Maier Herrmann König Walter Mayer Kaiser Fuchs Peters Lang Scholz Möller
+    Weiss Jung Hahn Schubert Vogel Friedrich Günther Frank Berger Winkler Rossi Russo Ferrari Esposito Bianchi
+    Romano Colombo Ricci Marino Greco Bruno Gallo Conti Costa Giordano Mancini Rizzo Lombardi Moretti Barbieri
+    Fontana Santoro Mariani Rinaldi Caruso Ferrara Galli Martini Leone Longo Gentile Martinelli Vitale Lombardo
+    Serra Coppola Bernasconi Fumagalli Cattaneo Smith Jones Taylor Brown Williams Wilson Johnson Davies Robinson
+    Wright Thompson Evans Walker White Roberts Green Hall Wood Jackson Clarke Harris Clark Lewis Turner Hill Cooper
+    Morris Ward Moore Anderson Garcia García Martinez Martínez Lopez López Sanchez Sánchez Perez Pérez Fernandez
+    Fernández Rodriguez Rodríguez Gonzalez González Da Silva Ferreira Santos Pereira Oliveira Costa Nguyen Tran
+    Traoré Diallo Diop Ndiaye Ba Sow Camara Keita Yılmaz Yilmaz Kaya Demir Öztürk Petrovic Petrović Jovanovic
+    Jovanović Nikolic Kowalski Nowak Novak Popescu Benali Haddad Bouchard Tremblay
+    """
+)

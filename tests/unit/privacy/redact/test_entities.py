@@ -1,0 +1,84 @@
+"""Each kind of entity: found where it stands, and not where only its shape does."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.privacy.redact.found import found, values
+
+FOUND = [
+    ("EMAIL_ADDRESS", "Écrire à jean.dupont@intranet ou non.", "jean.dupont@intranet"),
+    ("EMAIL_ADDRESS", "mail: a.b@corp.lan.", "a.b@corp.lan"),
+    ("EMAIL_ADDRESS", "jean.dupont [at] example.fr", "jean.dupont [at] example.fr"),
+    ("PHONE_NUMBER", "appelez le 06 12 34 56 78 demain", "06 12 34 56 78"),
+    ("PHONE_NUMBER", "Tel. 044 668 18 00", "044 668 18 00"),
+    ("PHONE_NUMBER", "unter +41 (0)44 668 18 00", "+41 (0)44 668 18 00"),
+    ("PHONE_NUMBER", "Telefon: 030/1234567", "030/1234567"),
+    ("PHONE_NUMBER", "cellulare 347 123 4567", "347 123 4567"),
+    ("PHONE_NUMBER", "tél. 02 513 45 67", "02 513 45 67"),
+    ("PHONE_NUMBER", "+352 26 12 34 56", "+352 26 12 34 56"),
+    ("IBAN_CODE", "IBAN:CH9300762011623852957.", "CH9300762011623852957"),
+    ("IBAN_CODE", "ch93 0076 2011 6238 5295 7 AVS", "ch93 0076 2011 6238 5295 7"),
+    ("CH_QR_REFERENCE", "21 00000 00003 13947 14300 09017", "21 00000 00003 13947 14300 09017"),
+    ("CREDIT_CARD", "carte 4111 1111 1111 1111", "4111 1111 1111 1111"),
+    ("CH_AVS", "AHV 756.9217.0769.85", "756.9217.0769.85"),
+    ("FR_NIR", "n° 2 95 10 99 126 111 93", "2 95 10 99 126 111 93"),
+    ("FR_SIREN", "SIREN 732 829 320", "732 829 320"),
+    ("FR_SIRET", "SIRET 73282932000074", "73282932000074"),
+    ("FR_RCS", "RCS Paris B 732 829 320", "RCS Paris B 732 829 320"),
+    ("FR_NIF", "Numéro fiscal : 30 23 217 600 053", "30 23 217 600 053"),
+    ("VAT", "CHE-107.787.577 MWST", "CHE-107.787.577 MWST"),
+    ("VAT", "TVA FR40303265045", "FR40303265045"),
+    ("VAT", "P.IVA 00743110157", "00743110157"),
+    ("DE_TAX_ID", "Steuer-ID: 36 574 261 809", "36 574 261 809"),
+    ("IT_FISCAL_CODE", "codice fiscale RCCMNL83S18D969H", "RCCMNL83S18D969H"),
+    ("PASSPORT", "passeport n° 14AB56789", "14AB56789"),
+    ("PASSPORT", "P<FRADUPONT<<JEAN<<<<<<<<<<<<<<<<<<<<<<<<<<<<", "P<FRADUPONT<<JEAN<<<<<<<<<<<<<<<<<<<<<<<<<<<<"),
+    ("ID_CARD", "carte nationale d'identité n° 180675301245", "180675301245"),
+    ("LICENSE_PLATE", "véhicule immatriculé AB-123-CD", "AB-123-CD"),
+    ("LICENSE_PLATE", "Kontrollschild ZH 734 512", "ZH 734 512"),
+    ("DATE_OF_BIRTH", "née le 12 mars 1985", "12 mars 1985"),
+    ("DATE_OF_BIRTH", "geboren am 5. Dezember 1988", "5. Dezember 1988"),
+    ("DATE_OF_BIRTH", "nato il 12/02/1944", "12/02/1944"),
+    ("DATE_OF_BIRTH", "born on March 3, 1990", "March 3, 1990"),
+    ("ADDRESS", "au 12 bis rue de la République, 69002 Lyon.", "12 bis rue de la République, 69002 Lyon"),
+    ("ADDRESS", "Bahnhofstrasse 12, 8001 Zürich. Tel.", "Bahnhofstrasse 12, 8001 Zürich"),
+    ("ADDRESS", "Chemin des Vignes 22\n1009 Pully", "Chemin des Vignes 22\n1009 Pully"),
+    ("ADDRESS", "in Via Nassa 21, 6900 Lugano", "Via Nassa 21, 6900 Lugano"),
+    ("IP_ADDRESS", "host 10.42.7.19 ok", "10.42.7.19"),
+    ("IP_ADDRESS", "vers 2001:db8:4f::17", "2001:db8:4f::17"),
+    ("MAC_ADDRESS", "carte 00:1B:44:11:3A:B7", "00:1B:44:11:3A:B7"),
+    ("URL_CREDENTIALS", "see https://deploy:9fK2mQx7@git.corp.lan/app", "https://deploy:9fK2mQx7@git.corp.lan/app"),
+    ("SECRET", "key ghp_" + "a1B2" * 9, "ghp_" + "a1B2" * 9),
+    ("SECRET", "mot de passe : Tr0ub4dor&3", "Tr0ub4dor&3"),
+    ("SECRET", "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "text", "value"), FOUND, ids=[f"{kind}-{value[:12]}" for kind, _, value in FOUND])
+def test_found(kind: str, text: str, value: str) -> None:
+    assert values(text, kind) == [value]
+
+
+@pytest.mark.parametrize(("kind", "text", "value"), FOUND, ids=[f"{kind}-{value[:12]}" for kind, _, value in FOUND])
+def test_found_with_spaces_that_do_not_break(kind: str, text: str, value: str) -> None:
+    if kind not in {"URL_CREDENTIALS", "SECRET"}:
+        assert values(text.replace(" ", "\u00a0"), kind) == [value.replace(" ", "\u00a0")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Article 1.2.3.4 et version 4.18.0.2, IP locale 127.0.0.1",
+        "FACTURE N° 2024000318, commande 4500123987, lot 100020003000",
+        "Chiffre d'affaires 1 254 318 ; résultat 84 210 ; 302 145 887",
+        "lodash@4.17.21 react@18.2.0 std::vector<int> a::b::c() 12:30:45",
+        "password: str | None = None, token = get_token(), mot de passe : voir annexe",
+        "Réunion le 12 mars 2024 à 18 h 45, rue fermée. Publié le 02.11.2023.",
+        "Le code AB-123-CD de la pièce et 978-2-07-036822-8",
+        "sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "Die Bank rechnet mit 1400 neuen Stellen im Jahr 2024 und 3 Prozent.",
+    ],
+)
+def test_shape_alone_is_not_enough(text: str) -> None:
+    assert found(text) == []
