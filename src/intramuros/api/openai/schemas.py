@@ -14,6 +14,7 @@ from typing import Any
 
 from intramuros.api.body import kind_of
 from intramuros.api.openai.messages import messages
+from intramuros.api.openai.schema import checked_schema
 from intramuros.errors import BadRequest
 
 Check = Callable[[Any, str], Any]
@@ -173,10 +174,11 @@ def _response_format(value: Any, path: str) -> Any:
         return dict(_fields(value, path, {"type"}))
     wanted = _fields(value, path, {"type", "json_schema"}).get("json_schema")
     inside = f"{path}.json_schema"
-    schema = _fields(wanted, inside, {"name", "schema", "strict", "description"}).get("schema")
-    if not isinstance(schema, dict):
-        raise BadRequest(f"'{inside}.schema' must be an object, not {kind_of(schema)}.", param=f"{inside}.schema")
-    return {"type": "json_schema", "json_schema": wanted}
+    held = _fields(wanted, inside, {"name", "schema", "strict", "description"})
+    return {
+        "type": "json_schema",
+        "json_schema": held | {"schema": checked_schema(held.get("schema"), f"{inside}.schema")},
+    }
 
 
 def _tools(value: Any, path: str) -> Any:
@@ -204,6 +206,8 @@ def _tool(value: Any, path: str) -> Any:
     strict = function.pop("strict", None)
     if strict is not None:
         _boolean(strict, f"{inside}.strict")
+    if strict and parameters:
+        checked_schema(parameters, f"{inside}.parameters")
     function["parameters"] = parameters or {"type": "object", "properties": {}}
     return {"type": "function", "function": {key: held for key, held in function.items() if held is not None}}
 
