@@ -30,6 +30,7 @@ from intramuros.models.catalogue import load as load_catalogue
 from intramuros.models.installed import InstalledModels
 from intramuros.observability.metrics import Metrics
 from intramuros.privacy.egress import Egress
+from intramuros.privacy.redact.redactor import Redactor
 from intramuros.retrieval.search import Search
 from intramuros.security.crypto import derive
 from intramuros.security.keys import FILE_NAME as KEYS_NAME
@@ -77,6 +78,7 @@ class App:
     complete: CompleteTask
     metrics: Metrics
     selftest: SelfTest
+    redactor: Redactor
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[App]:
@@ -224,6 +226,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         complete=complete,
         metrics=metrics,
         selftest=selftest,
+        redactor=Redactor(),
     )
 
 

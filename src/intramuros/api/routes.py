@@ -8,12 +8,14 @@ from intramuros.api.ask import Ask
 from intramuros.api.health import MetricsPage, health
 from intramuros.api.openai.chat import ChatCompletions
 from intramuros.api.openai.models import Models
+from intramuros.api.privacy import PrivacyRoutes
 from intramuros.api.projects import ProjectRoutes
 from intramuros.app import App
+from intramuros.security.crypto import derive
 
 
 def routes(app: App) -> list[BaseRoute]:
-    """The routes of /v1, /api/v1, /health and /metrics; the one whose latency counts comes first."""
+    """The routes of /v1, /api/v1, /privacy/v1, /health and /metrics; the one whose latency counts comes first."""
     models = Models(app.models)
     return [
         Route("/v1/chat/completions", ChatCompletions(app.complete), methods=["POST"]),
@@ -21,6 +23,7 @@ def routes(app: App) -> list[BaseRoute]:
         Route("/v1/models/{model:path}", models.show, methods=["GET"]),
         *ProjectRoutes(app.projects, app.library, app.search).routes(),
         Route("/api/v1/projects/{project}/ask", Ask(app.projects, app.conversations, app.answer), methods=["POST"]),
+        *PrivacyRoutes(app.redactor, app.users, key=derive(app.keys.data, "aliases")).routes(),
         Route("/health", health, methods=["GET"]),
         Route("/metrics", MetricsPage(app.metrics, app.pool, app.audit).show, methods=["GET"]),
     ]

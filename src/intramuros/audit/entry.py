@@ -24,7 +24,7 @@ NAMES = frozenset({
     "route", "method", "via", "stream", "format", "tools", "role", "user", "key", "language",
     # how much
     "prompt_tokens", "completion_tokens", "cached_tokens", "size_bytes", "pages", "chunks", "limit", "results",
-    "supported", "lexical_only", "sentences", "attempts", "held", "broken", "records",
+    "supported", "lexical_only", "sentences", "attempts", "held", "broken", "masked", "restored", "records",
     # how it went
     "status", "error", "duration_ms", "first_token_ms", "queue_ms", "finish_reason", "disconnected",
 })  # fmt: skip
@@ -35,6 +35,8 @@ DOORS = frozenset({"api", "web", "cli"})
 _IDENTIFIER = re.compile(r"[A-Za-z0-9/_{-][A-Za-z0-9._:/@+{}-]{0,99}")  # an id may begin with a hyphen
 _ACTION = re.compile(r"[a-z][a-z0-9_.-]{0,49}")
 _LISTS = frozenset({"documents", "sources"})  # of ids
+_COUNTS = frozenset({"masked"})  # how many of each type
+_TYPE = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
 _MAX_LIST = 1000
 
 
@@ -143,7 +145,15 @@ def _outcome(error: BaseException | None, status: Any) -> str:
 def _checked(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple) and name in _LISTS and len(value) <= _MAX_LIST:
         return [_plain(name, item) for item in value]
+    if name in _COUNTS and _is_counts(value):
+        return dict(value)
     return _plain(name, value)
+
+
+def _is_counts(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(kind, str) and _TYPE.fullmatch(kind) and type(count) is int for kind, count in value.items()
+    )
 
 
 def _plain(name: str, value: Any) -> Any:

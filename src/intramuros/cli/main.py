@@ -13,6 +13,7 @@ from intramuros.cli.ask import ask
 from intramuros.cli.console import out
 from intramuros.cli.demo import demo
 from intramuros.cli.init import init
+from intramuros.cli.redact import redact
 from intramuros.cli.search import search
 from intramuros.cli.selftest import selftest
 from intramuros.cli.serve import serve
@@ -40,7 +41,7 @@ def root(
     """The private AI of an organisation, inside its own walls."""
 
 
-for function in (init, serve, add, search, ask, selftest, demo):
+for function in (init, serve, add, search, ask, redact, selftest, demo):
     app.command()(function)
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")

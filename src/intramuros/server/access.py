@@ -63,6 +63,8 @@ RULES = (
     Rule("DELETE", "/api/v1/projects/{project}/documents/{document}", "document.remove"),
     Rule("POST", "/api/v1/projects/{project}/search", "search"),
     Rule("POST", "/api/v1/projects/{project}/ask", "answer"),
+    Rule("POST", "/privacy/v1/redact", "redact"),
+    Rule("POST", "/privacy/v1/restore", "restore"),
     # The pages, and what their forms and scripts send.
     Rule("GET", "/static/{version}/{name}", "static", Access.PUBLIC, audited=False),
     Rule("GET", "/sign-in", "sign_in.show", Access.PUBLIC),

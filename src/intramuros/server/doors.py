@@ -70,6 +70,6 @@ def door_of(path: str) -> Door:
     """The door that this address belongs to."""
     if path.startswith("/v1/"):
         return OPENAI
-    if path.startswith("/api/") or path in {"/health", "/metrics"}:
+    if path.startswith(("/api/", "/privacy/v1/")) or path in {"/health", "/metrics"}:
         return API
     return WEB

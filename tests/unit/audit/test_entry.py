@@ -56,6 +56,15 @@ def test_no_value_that_could_carry_content(value: Any) -> None:
         entry().note(model=value)
 
 
+def test_counts_are_of_types() -> None:
+    one = entry()
+    one.note(masked={"PERSON": 2, "IBAN_CODE": 1})
+    assert one.facts["masked"] == {"PERSON": 2, "IBAN_CODE": 1}
+    for value in ({"Anna Keller": 1}, {"PERSON": "Anna"}, {"PERSON": True}, {"person": 1}):
+        with pytest.raises(ValueError, match="masked"):
+            one.note(masked=value)
+
+
 def test_lists_are_of_ids_and_bounded() -> None:
     for value in (["two words"], [["a"]], ["a"] * 1001):
         with pytest.raises(ValueError, match="documents"):

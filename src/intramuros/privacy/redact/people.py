@@ -152,7 +152,7 @@ class Directory:
             if len(words) > 1:
                 for order in (words, (words[-1], *words[:-1])):
                     self._by_first.setdefault(order[0], set()).add(order)
-            if words and len(words[-1]) > 3 and words[-1] not in NOT_NAMES and words[-1] not in FIRST_NAMES:
+            if len(words) > 1 and len(words[-1]) > 3 and words[-1] not in NOT_NAMES and words[-1] not in FIRST_NAMES:
                 self._surnames.add(words[-1])
 
     def analyse(self, text: str, language: str) -> Sequence[Finding]:

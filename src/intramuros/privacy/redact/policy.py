@@ -19,7 +19,7 @@ ENTITIES = (
 )  # fmt: skip
 """What the built-in tiers find. Further tiers may find more."""
 
-_ENTITY = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
+ENTITY_TYPE = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
 
 
 class Action(StrEnum):
@@ -58,7 +58,7 @@ class Policy:
             action = _action(value)
             if name == "*":
                 default = action
-            elif _ENTITY.fullmatch(name):
+            elif ENTITY_TYPE.fullmatch(name):
                 actions[name] = action
             else:
                 raise BadRequest(

@@ -22,7 +22,7 @@ from intramuros.privacy.redact.names import Names
 from intramuros.privacy.redact.normalise import normalise
 from intramuros.privacy.redact.papers import PAPERS
 from intramuros.privacy.redact.people import Directory, again, joined
-from intramuros.privacy.redact.policy import Action, Policy
+from intramuros.privacy.redact.policy import ENTITY_TYPE, Action, Policy
 from intramuros.privacy.redact.registers import REGISTERS, Ibans
 from intramuros.privacy.redact.rules import Rules
 
@@ -129,7 +129,8 @@ class Redactor:
         try:
             found = list(tier.analyse(text, language))
             is_sound = all(
-                0 <= f.start < f.end <= len(text) and math.isfinite(f.score) and f.entity_type for f in found
+                0 <= f.start < f.end <= len(text) and math.isfinite(f.score) and ENTITY_TYPE.fullmatch(f.entity_type)
+                for f in found
             )
         except Exception:  # whatever it is: nothing passes unseen
             raise DetectorFailed(f"The detector of {tier.name} failed, so the text was not let through.") from None

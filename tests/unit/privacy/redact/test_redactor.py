@@ -68,6 +68,7 @@ def test_aliases_are_stable_over_turns() -> None:
         [Finding("PERSON", 0, 10_000, 0.9)],
         [Finding("PERSON", 0, 2, float("nan"))],
         [Finding("", 0, 2, 0.9)],
+        [Finding("Anna!", 0, 2, 0.9)],
     ],
 )
 def test_a_tier_that_fails_lets_nothing_through(answer: Sequence[Finding] | Exception) -> None:

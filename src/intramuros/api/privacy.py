@@ -1,0 +1,118 @@
+"""Redaction for programs: `POST /privacy/v1/redact` and `/privacy/v1/restore`.
+
+Called by the router. The server keeps nothing of a conversation: its aliases travel with the caller as `map`, sealed
+under a key that only the server has and bound to the caller, so that the way back is neither stored here nor readable
+there. What is recorded is how much was hidden, by type.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from intramuros.accounts.users import Users
+from intramuros.api.body import only, read_object, text
+from intramuros.api.projects import as_json, caller_of, entry_of
+from intramuros.errors import BadRequest, StorageCorrupt
+from intramuros.privacy.redact.aliases import Aliases
+from intramuros.privacy.redact.redactor import Redacted, Redactor
+from intramuros.privacy.redact.restore import Restorer
+
+LONGEST = 2_000_000
+LANGUAGES = frozenset({"", "fr", "de", "it", "en"})
+
+
+class PrivacyRoutes:
+    """The routes below `/privacy/v1`."""
+
+    def __init__(self, redactor: Redactor, users: Users, *, key: bytes) -> None:
+        self.redactor, self.users, self._key = redactor, users, key
+
+    def routes(self) -> list[BaseRoute]:
+        """What the server mounts."""
+        return [
+            Route("/privacy/v1/redact", self.redact, methods=["POST"]),
+            Route("/privacy/v1/restore", self.restore, methods=["POST"]),
+        ]
+
+    async def redact(self, request: Request) -> Response:
+        """The text pseudonymised, what was found where, and the map to go on with or to restore.
+
+        Raises: BadRequest, TextBlocked, DetectorFailed.
+        """
+        values = await read_object(request.receive)
+        only(values, {"text", "policy", "map", "language"})
+        written = text(values, "text", longest=LONGEST)
+        policy = self.redactor.policy.changed(_policy(values))
+        aliases = self._opened(values, _owner(request)) if values.get("map") is not None else Aliases()
+        language = values.get("language", "")
+        if not isinstance(language, str) or language not in LANGUAGES:
+            raise BadRequest("'language' must be one of fr, de, it, en.", param="language")
+        redacted = await asyncio.to_thread(
+            self._redacted, replace(self.redactor, policy=policy), written, aliases, language
+        )
+        entry_of(request).note(masked=redacted.counts, size_bytes=len(written.encode()))
+        return as_json(redacted_object(redacted) | {"map": self._sealed(aliases, _owner(request))})
+
+    async def restore(self, request: Request) -> Response:
+        """The text with its values back; `unknown` counts aliases that are none of this map's. Raises: BadRequest."""
+        values = await read_object(request.receive)
+        only(values, {"text", "map"})
+        written = text(values, "text", longest=LONGEST)
+        restorer = Restorer(self._opened(values, _owner(request)).values)
+        restored = restorer.feed(written) + restorer.close()
+        entry_of(request).note(restored=restorer.restored)
+        return as_json({"text": restored, "restored": restorer.restored, "unknown": restorer.unknown})
+
+    def _redacted(self, redactor: Redactor, written: str, aliases: Aliases, language: str) -> Redacted:
+        names = [user.name for user in self.users.list()]
+        return redactor.with_names(names).hide(written, aliases, language=language)
+
+    def _sealed(self, aliases: Aliases, owner: bytes) -> str:
+        return urlsafe_b64encode(aliases.sealed(self._key, context=owner)).decode()
+
+    def _opened(self, values: dict[str, Any], owner: bytes) -> Aliases:
+        sealed = text(values, "map", longest=8 * LONGEST)
+        try:
+            return Aliases.opened(self._key, urlsafe_b64decode(sealed), context=owner)
+        except (ValueError, StorageCorrupt):
+            raise BadRequest(
+                "'map' is not a map that this server gave you.",
+                hint="Send the map of the last answer unchanged.",
+                param="map",
+            ) from None
+
+
+def redacted_object(redacted: Redacted) -> dict[str, Any]:
+    """The result as every door shows it: places are counted in characters of the original text."""
+    return {
+        "text": redacted.text,
+        "entities": [
+            {
+                "entity_type": entity.entity_type,
+                "start": entity.start,
+                "end": entity.end,
+                "score": round(entity.score, 2),
+                "action": entity.action.value,
+                "alias": entity.alias,
+            }
+            for entity in redacted.entities
+        ],
+    }
+
+
+def _policy(values: dict[str, Any]) -> dict[str, object]:
+    policy = values.get("policy", {})
+    if not isinstance(policy, dict):
+        raise BadRequest('\'policy\' must be an object such as {"PERSON": "mask"}.', param="policy")
+    return policy
+
+
+def _owner(request: Request) -> bytes:
+    return b"aliases:" + caller_of(request).user_id.encode()

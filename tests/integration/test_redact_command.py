@@ -1,0 +1,75 @@
+"""`intramuros redact`: a file, standard input, a map that only its owner reads."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from intramuros.cli.main import app
+from tests.installed import Installed, installation
+
+LETTER = "Mme Anna Keller, IBAN CH93 0076 2011 6238 5295 7.\n"
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installed]:
+    with installation(tmp_path) as made:
+        monkeypatch.setenv("INTRAMUROS_DATA", str(made.app.settings.data))
+        monkeypatch.setenv("INTRAMUROS_KEY_FILE", str(tmp_path / "data.key"))
+        yield made
+
+
+def run(*arguments: str, text: str | None = None) -> Result:
+    return CliRunner().invoke(app, ["redact", *arguments], input=text)
+
+
+def test_hidden_and_back(installed: Installed, tmp_path: Path) -> None:
+    letter, aliases = tmp_path / "letter.txt", tmp_path / "map.json"
+    letter.write_text(LETTER, encoding="utf-8")
+    hidden = run(str(letter), "--map", str(aliases))
+    assert hidden.exit_code == 0 and "Keller" not in hidden.stdout and "0076" not in hidden.stdout
+    assert stat.S_IMODE(aliases.stat().st_mode) == 0o600
+    assert run(str(letter), "--map", str(aliases)).stdout == hidden.stdout
+    assert run("-", "--restore", str(aliases), text=hidden.stdout).stdout == LETTER
+    assert [r.facts["masked"] for r in installed.records("redact")] == [{"IBAN_CODE": 1, "PERSON": 1}] * 2
+    assert installed.records("restore")[0].facts["restored"] == 2
+
+
+def test_json_policy_and_names(installed: Installed, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("Xyla Quorn\n", encoding="utf-8")
+    result = run("-", "--json", "--policy", "IBAN_CODE=mask", "--names", str(names), text=LETTER + "xyla quorn")
+    value = json.loads(result.stdout)
+    assert [(e["entity_type"], e["action"]) for e in value["entities"]] == [
+        ("PERSON", "alias"),
+        ("IBAN_CODE", "mask"),
+        ("PERSON", "alias"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "said"),
+    [
+        (["-"], "password: hunter2Xyz!", "1 SECRET"),
+        (["/no/such/file"], None, "can't be read"),
+        (["-", "--policy", "PERSON"], "a", "TYPE=ACTION"),
+        (["-", "--restore", "/no/such/map"], "a", "can't be read"),
+    ],
+)
+def test_what_is_refused(installed: Installed, arguments: list[str], text: str | None, said: str) -> None:
+    result = run(*arguments, text=text)
+    assert result.exit_code == 1 and result.stdout == ""
+    assert said in " ".join(result.stderr.split()) and "hunter2" not in result.stderr
+
+
+def test_a_map_of_something_else_is_refused(installed: Installed, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    for content in ("{}", "not json"):
+        other.write_text(content, encoding="utf-8")
+        result = run("-", "--map", str(other), text="a")
+        assert result.exit_code == 1 and other.read_text(encoding="utf-8") == content
