@@ -188,7 +188,9 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
     search = Search(database, embedder, metrics.search)
     conversations = Conversations(database)
     answer = AnswerTask(search=search, pool=pool, models=models, conversations=conversations, metrics=metrics)
-    complete = CompleteTask(pool=pool, metrics=metrics)
+    complete = CompleteTask(
+        pool=pool, metrics=metrics, knows_tools=lambda name: models.get(name).header.template_has_tools
+    )
     selftest = SelfTest(
         settings=settings,
         database=database,

@@ -206,13 +206,13 @@ def test_token_bias_reaches_the_engine(client: OpenAI) -> None:
     assert reply.choices[0].message.content == ",,,"
 
 
-def test_a_tool_that_must_be_called_is_called_or_its_absence_is_an_error(client: OpenAI) -> None:
-    try:
-        reply = chat(client, tools=[WEATHER], tool_choice="required", max_tokens=60)
-    except openai.BadRequestError as error:
-        assert error.code == "tool_not_called"
-    else:
-        assert reply.choices[0].message.tool_calls
+@pytest.mark.parametrize("more", [{}, {"tool_choice": "required"}, {"stream": True}])
+def test_tools_are_refused_where_the_model_can_not_use_them(client: OpenAI, more: dict[str, object]) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        chat(client, tools=[WEATHER], max_tokens=60, **more)
+    assert (refused.value.code, refused.value.param) == ("tools_not_supported", "tools")
+    assert "models list" in refused.value.message
+    assert chat(client, tools=[WEATHER], tool_choice="none").choices, "these are not to be used anyway"
 
 
 def test_a_client_that_leaves_frees_the_engine_at_once(client: OpenAI, url: str, key: str) -> None:

@@ -214,6 +214,7 @@ class CatalogueModel:
             experts=0,
             experts_used=0,
             has_chat_template=self.is_chat,
+            template_has_tools=False,  # not known before its file is there
             is_encoder=not self.is_chat and not shape.cache,
             pooling=None if self.is_chat else POOLING_RANK if self.reranker else 0,
             licence=self.licence.id,

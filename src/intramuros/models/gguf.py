@@ -37,6 +37,7 @@ Source: llama.cpp, src/models/*.cpp, `set_swa_pattern`.
 """
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{2,8})?")
+TOOLS = re.compile(r"\btools\b")
 POOLING_RANK = 4
 MAX_LAYERS = 1024
 MAX_SIZE = 1 << 24  # of a head, a layer, a vocabulary: far above any model's
@@ -82,6 +83,7 @@ class GgufHeader:
     experts: int
     experts_used: int
     has_chat_template: bool
+    template_has_tools: bool
     is_encoder: bool
     pooling: int | None
     licence: str | None
@@ -180,6 +182,7 @@ class _Facts:
             experts=self.number("expert_count", 0),
             experts_used=self.number("expert_used_count", 0),
             has_chat_template=bool(self._text("tokenizer.chat_template")),
+            template_has_tools=self._template_has_tools(),
             is_encoder=self.architecture in ENCODERS or self._value("attention.causal") is False,
             pooling=self.number("pooling_type", 0, high=16) if self.has("pooling_type") else None,
             licence=self._label("general.license"),
@@ -218,6 +221,11 @@ class _Facts:
     def _label(self, name: str) -> str | None:
         """A text that is shown to people: without control characters, which a terminal would obey, and not long."""
         return "".join(c for c in self._text(name) if c.isprintable())[:120].strip() or None
+
+    def _template_has_tools(self) -> bool:
+        """Whether a template writes the tools of a request; without that a model never hears of them."""
+        templates = ("tokenizer.chat_template", "tokenizer.chat_template.tool_use")
+        return any(TOOLS.search(self._text(name)) for name in templates)
 
     def _languages(self) -> tuple[str, ...]:
         value = self.file.metadata.get("general.languages", ())

@@ -6,13 +6,13 @@ Made by `models.installed`; read by the engine pool, the doors and the commands.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from intramuros.errors import ModelFileError
 from intramuros.models.catalogue import Trust
-from intramuros.models.gguf import GgufHeader
+from intramuros.models.gguf import GgufHeader, read_header
 
 MODEL_FILE = "model.gguf"
 MANIFEST = "manifest.json"
@@ -69,12 +69,19 @@ def to_json(model: InstalledModel) -> dict[str, Any]:
 
 
 def from_json(value: dict[str, Any], folder: Path) -> InstalledModel:
-    """Reads what `to_json` wrote. Raises: KeyError, TypeError for anything else."""
+    """Reads what `to_json` wrote. Raises: KeyError, TypeError for anything else, ModelFileError for a broken model."""
     return InstalledModel(
         **{
             **value,
             "path": folder / MODEL_FILE,
-            "header": GgufHeader.from_json(value["header"]),
+            "header": _header(value["header"], folder / MODEL_FILE),
             "languages": tuple(value["languages"]),
         }
     )
+
+
+def _header(value: dict[str, Any], path: Path) -> GgufHeader:
+    """What the manifest keeps of the file's header; from the file itself where an older version wrote less."""
+    if set(value) >= {entry.name for entry in fields(GgufHeader)}:
+        return GgufHeader.from_json(value)
+    return read_header(path)

@@ -197,9 +197,9 @@ class AnswerTask:
     def _meter(self, writing: Writing, entry: Entry, outcome: str) -> None:
         usage = writing.usage
         entry.note(
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            cached_tokens=usage.cached_tokens,
+            prompt_tokens=usage.prompt_tokens if writing.reported else None,
+            completion_tokens=usage.completion_tokens if writing.reported or writing.pieces else None,
+            cached_tokens=usage.cached_tokens if writing.reported else None,
             finish_reason=writing.finish_reason or None,
         )
         if self.metrics is not None:

@@ -7,7 +7,7 @@ stream's chunks pass as the engine's own bytes; they are parsed only where they 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
@@ -58,12 +58,15 @@ class CompleteTask:
     pool: Pool
     metrics: Metrics
     turnstile: Turnstile = field(default_factory=Turnstile)
+    knows_tools: Callable[[str], bool] = lambda _name: True
+    """Whether the template of this model writes tools: `default` is a name too. Raises: ModelNotFound."""
 
     async def run(self, request: Mapping[str, Any], *, entry: Entry) -> dict[str, Any]:
         """The whole reply, as a `chat.completion` object that names the model that answered.
 
         Raises: ModelNotFound, ContextOverflow, TooMany, BadRequest, EngineError.
         """
+        self._check_tools(request)
         with self.turnstile.entered(), _Meter(self.metrics, entry) as meter:
             async with self.pool.engine(request.get("model", DEFAULT_MODEL)) as engine:
                 meter.begin(engine.model)
@@ -85,6 +88,7 @@ class CompleteTask:
         `stream_options.include_usage` says.
         Raises: as `run`; after the first chunk only EngineError and, for a tool that was not called, BadRequest.
         """
+        self._check_tools(request)
         with self.turnstile.entered(), _Meter(self.metrics, entry) as meter:
             async with self.pool.engine(request.get("model", DEFAULT_MODEL)) as engine:
                 meter.begin(engine.model)
@@ -101,6 +105,19 @@ class CompleteTask:
                             yield named(forwarded)
                 if tool_missing:
                     raise no_tool_called(engine.model)
+
+    def _check_tools(self, request: Mapping[str, Any]) -> None:
+        """Refuses tools that the model would never hear of, before anything is loaded or generated."""
+        if not request.get("tools") or request.get("tool_choice") == "none":
+            return
+        name = request.get("model", DEFAULT_MODEL)
+        if not self.knows_tools(name):
+            raise BadRequest(
+                "This model can't use tools: its chat template has no place for them.",
+                hint="Leave 'tools' out, or choose a model made for tools: intramuros models list",
+                code="tools_not_supported",
+                param="tools",
+            )
 
 
 class _Meter:
@@ -152,12 +169,12 @@ class _Meter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if not self.model:
             return
-        # A stream cut short brings no usage: about one token came with each chunk.
+        # A stream cut short brings no usage: about one token came with each chunk, and the rest is not known.
         usage = self.usage or Usage(completion_tokens=self.chunks)
         self.entry.note(
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            cached_tokens=usage.cached_tokens,
+            prompt_tokens=usage.prompt_tokens if self.usage else None,
+            completion_tokens=usage.completion_tokens if self.usage or self.chunks else None,
+            cached_tokens=usage.cached_tokens if self.usage else None,
         )
         outcome = "ok" if kind is None else "failed" if issubclass(kind, Exception) else "cancelled"
         self.metrics.generation(model=self.model, outcome=outcome, usage=usage, first_token_s=self.first_token_s)

@@ -52,6 +52,21 @@ def test_a_header_gives_what_engine_and_memory_need(write: Write) -> None:
     assert not header.is_embedder
 
 
+@pytest.mark.parametrize(
+    ("name", "template", "has_tools"),
+    [
+        ("chat_template", "{% if tools %}{{ tools }}{% endif %}{{ messages }}", True),
+        ("chat_template.tool_use", "{{ tools | tojson }}", True),
+        ("chat_template", "{{ messages }} with toolsets", False),
+    ],
+)
+def test_whether_the_template_writes_tools(write: Write, name: str, template: str, has_tools: bool) -> None:
+    made = Gguf.model()
+    made.facts = [fact for fact in made.facts if fact[0] != f"tokenizer.{name}"]
+    made.facts.append((f"tokenizer.{name}", STRING, template))
+    assert read_header(write(made)).template_has_tools is has_tools
+
+
 def test_a_header_survives_json(write: Write) -> None:
     header = read_header(write(Gguf.model("mamba", ssm__state_size=16, ssm__inner_size=128, ssm__conv_kernel=4)))
     assert header.recurrent is not None

@@ -172,6 +172,16 @@ def test_a_changed_manifest_is_read_again(models: InstalledModels, file: Path) -
     assert models.get("tiny").title == "Renamed"
 
 
+def test_what_an_older_manifest_does_not_say_is_read_from_the_file(models: InstalledModels, file: Path) -> None:
+    model = models.add_file(file, "tiny")
+    manifest = model.path.parent / "manifest.json"
+    value = json.loads(manifest.read_text())
+    del value["header"]["template_has_tools"]
+    manifest.unlink()
+    manifest.write_text(json.dumps(value))
+    assert models.get("tiny") == model
+
+
 def test_an_unfinished_download_is_listed_and_can_be_removed(models: InstalledModels) -> None:
     with Partial(models.incoming, Origin("large", "hf:o/r@main/f.gguf")).opened() as partial:
         partial.restart(validator='"e"', size_bytes=1000)

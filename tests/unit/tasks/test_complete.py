@@ -91,7 +91,8 @@ async def test_an_engine_that_dies_is_reported_and_its_place_freed(entry: Entry,
     with pytest.raises(EngineDied):
         async for piece in task.stream(HELLO, entry=entry):
             got.append(piece)
-    assert len(got) == error_after and entry.facts["completion_tokens"] == error_after
+    came = {"completion_tokens": error_after} if error_after else {}
+    assert len(got) == error_after and entry.facts == {"model": "scripted"} | came, "what is not known is not 0"
     assert task.turnstile.inside == 0 and task.pool.borrowed == 0  # type: ignore[attr-defined]
     assert 'outcome="failed"' in task.metrics.render().decode()
 
@@ -104,7 +105,7 @@ async def test_closing_a_stream_frees_the_engine_at_once(entry: Entry) -> None:
         assert engine.running == 1 and task.turnstile.inside == 1
     assert engine.running == 0 and engine.cancelled == 1
     assert task.turnstile.inside == 0 and task.pool.borrowed == 0  # type: ignore[attr-defined]
-    assert entry.facts["completion_tokens"] == 1
+    assert entry.facts == {"model": "scripted", "completion_tokens": 1}, "what is not known is not 0"
     assert 'outcome="cancelled"' in task.metrics.render().decode()
 
 
@@ -136,6 +137,28 @@ async def test_a_tool_that_was_called_passes(entry: Entry) -> None:
     assert len(await streamed(made(Calling()), entry, request)) == 1
     reply = await made(ScriptedEngine(message={"tool_calls": [CALL]})).run(request, entry=entry)
     assert reply["choices"][0]["message"]["tool_calls"] == [CALL]
+
+
+@pytest.mark.parametrize("way", [whole, in_pieces])
+async def test_tools_are_refused_where_the_model_would_never_hear_of_them(
+    entry: Entry, way: Callable[..., Any]
+) -> None:
+    engine = ScriptedEngine()
+    asked: list[str] = []
+
+    def knows_tools(name: str) -> bool:
+        asked.append(name)
+        return False
+
+    task = made(engine, knows_tools=knows_tools)
+    tools = {"tools": [{"type": "function", "function": {"name": "weather"}}]}
+    with pytest.raises(BadRequest) as refused:
+        await way(task, HELLO | tools, entry)
+    assert refused.value.code == "tools_not_supported" and refused.value.details["param"] == "tools"
+    assert refused.value.hint and asked == ["default"] and engine.asked == []
+    await way(task, HELLO | tools | {"tool_choice": "none"}, entry)
+    await way(task, HELLO, entry)
+    assert len(engine.asked) == 2 and asked == ["default"]
 
 
 async def test_more_than_the_limit_is_refused_at_once(entry: Entry) -> None:
