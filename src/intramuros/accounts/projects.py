@@ -150,7 +150,10 @@ class Projects:
             raise _no_project()
         project = Project(row.id, row.name, row.role, row.created_at)
         if not project.allows(need):
-            raise NotAllowed(f"This takes the role '{need}' in the project; yours is '{project.role}'.")
+            raise NotAllowed(
+                f"This takes the role '{need}' in the project; yours is '{project.role}'.",
+                hint="Ask an owner of the project for that role.",
+            )
         return project
 
     @staticmethod
@@ -182,4 +185,8 @@ def _keep_an_owner(connection: Connection, project: Project) -> None:
 
 
 def _no_project() -> NotFound:
-    return NotFound("There is no such project, or you may not see it.", code="project_not_found")
+    return NotFound(
+        "There is no such project, or you may not see it.",
+        hint="Check its name or id, or ask an owner of the project to add you.",
+        code="project_not_found",
+    )

@@ -92,7 +92,9 @@ def kind_of(value: Any) -> str:
 def text(values: dict[str, Any], name: str, *, longest: int = 10_000) -> str:
     """A field that must be text with something in it. Raises: BadRequest."""
     value = values.get(name)
-    if not isinstance(value, str) or not value.strip():
+    if isinstance(value, str) and not value.strip():
+        raise BadRequest(f"'{name}' must not be empty.", param=name)
+    if not isinstance(value, str):
         raise BadRequest(f"'{name}' must be text, not {kind_of(value)}.", param=name)
     if len(value) > longest:
         raise BadRequest(f"'{name}' has {len(value)} characters; the limit is {longest}.", param=name)

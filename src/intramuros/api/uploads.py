@@ -46,6 +46,13 @@ class Uploads:
         try:
             return await _InMemory(request.headers, request.stream(), max_files=MAX_FILES, max_fields=20).parse()
         except MultiPartException as error:
-            raise BadRequest(f"The form can't be read: {error.message}") from None
+            raise BadRequest(
+                f"The form can't be read: {error.message}",
+                hint=f"Send at most {MAX_FILES} files in one request, each in a 'file' field.",
+                param="file",
+            ) from None
         except KeyError:
-            raise BadRequest("The form can't be read: its boundary is missing.") from None
+            raise BadRequest(
+                "The form can't be read: its boundary is missing.",
+                hint="Let the client write the content type: it knows the boundary.",
+            ) from None

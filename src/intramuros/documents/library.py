@@ -29,6 +29,7 @@ from intramuros.storage.database import Database
 from intramuros.storage.schema import chunks, documents, new_id, now, pages
 
 _MAX_NAME = 200  # characters
+_MAX_PAGE = 1 << 31  # above any document's, and a number that the database takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +132,13 @@ class Library:
 
     def page(self, document: Document, number: int) -> PageText:
         """The text of one page, from 1. Raises: NotFound."""
+        if not 0 < number <= _MAX_PAGE:
+            raise _no_page()
         statement = select(pages).where(pages.c.document_id == document.id, pages.c.number == number)
         with self._database.read() as connection:
             row = connection.execute(statement).first()
         if row is None:
-            raise NotFound("There is no such page.")
+            raise _no_page()
         return PageText(row.number, row.text, row.width, row.height)
 
     def original(self, project: Project, document: Document) -> bytes:
@@ -229,9 +232,16 @@ def file_name(name: str) -> str:
     return clean[: _MAX_NAME - len(suffix)] + suffix
 
 
+def _no_page() -> NotFound:
+    return NotFound("There is no such page.", hint="The document says how many pages it has.")
+
+
 def _require(project: Project, role: Role) -> None:
     if not project.allows(role):
-        raise NotAllowed(f"This takes the role '{role}' in the project; yours is '{project.role}'.")
+        raise NotAllowed(
+            f"This takes the role '{role}' in the project; yours is '{project.role}'.",
+            hint="Ask an owner of the project for that role.",
+        )
 
 
 def _selected(connection: Connection, *conditions: Any) -> list[Document]:
@@ -242,7 +252,11 @@ def _selected(connection: Connection, *conditions: Any) -> list[Document]:
 def _one(connection: Connection, project: Project, document_id: str) -> Document:
     found = _selected(connection, documents.c.id == document_id, documents.c.project_id == project.id)
     if not found:
-        raise NotFound("There is no such document, or you may not see it.", code="document_not_found")
+        raise NotFound(
+            "There is no such document, or you may not see it.",
+            hint="List the project's documents to see their ids.",
+            code="document_not_found",
+        )
     return found[0]
 
 

@@ -82,7 +82,7 @@ RULES = (
     Rule("POST", "/projects/{project}/documents", "document.add", body=Body.UPLOAD),
     Rule("GET", "/projects/{project}/documents/live", "documents.watch"),
     Rule("GET", "/projects/{project}/documents/{document}", "document.show"),
-    Rule("GET", "/projects/{project}/documents/{document}/pages/{page:int}.png", "page.show"),
+    Rule("GET", "/projects/{project}/documents/{document}/pages/{page}.png", "page.show"),
     Rule("POST", "/projects/{project}/documents/{document}/remove", "document.remove"),
     Rule("GET", "/models", "models.list"),
     Rule("GET", "/models/live", "models.watch"),

@@ -105,4 +105,8 @@ def _own(connection: Connection, conversation: str, project: Project, by: Caller
         conversations.c.user_id == by.user_id,
     )
     if connection.scalar(statement) is None:
-        raise NotFound("There is no such conversation, or it is not yours.", code="conversation_not_found")
+        raise NotFound(
+            "There is no such conversation, or it is not yours.",
+            hint="Begin a new one with the conversation 'new'.",
+            code="conversation_not_found",
+        )

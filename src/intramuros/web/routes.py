@@ -43,7 +43,7 @@ def routes(app: App) -> list[BaseRoute]:
         Route(PROJECT + "/documents", live(documents.add), methods=["POST"]),
         Route(PROJECT + "/documents/live", live(documents.live), methods=["GET"]),
         Route(DOCUMENT, shown(viewer.show), methods=["GET"]),
-        Route(DOCUMENT + "/pages/{page:int}.png", live(viewer.image), methods=["GET"]),
+        Route(DOCUMENT + "/pages/{page}.png", live(viewer.image), methods=["GET"]),
         Route(DOCUMENT + "/remove", sent(documents.remove), methods=["POST"]),
         Route("/models", shown(models.show), methods=["GET"]),
         Route("/models/live", live(models.live), methods=["GET"]),

@@ -49,7 +49,7 @@ def show(visit: Visit) -> Response:
     project = project_of(visit)
     document = visit.app.library.get(project, visit.path("document"))
     query = visit.request.query_params
-    number, zoom = _number(query.get("page"), 1), _zoom(query.get("zoom"))
+    number, zoom = _page(query.get("page", "1")), _zoom(query.get("zoom"))
     page = visit.app.library.page(document, number)
     pages = document.pages_total or 1
     width, height = page.width or 0.0, page.height or 0.0
@@ -82,7 +82,7 @@ async def image(visit: Visit) -> Response:
     """The image of a page, drawn when it is asked for."""
     document, content = await run_in_threadpool(_original, visit)
     scale = SHARPER if visit.request.query_params.get("sharp") == "2" else SHARP
-    png = await visit.app.reader.render(content, page=int(visit.path("page")), scale=scale)
+    png = await visit.app.reader.render(content, page=_page(visit.path("page")), scale=scale)
     visit.entry.note(document=document)
     return Response(png, media_type="image/png")
 
@@ -90,10 +90,15 @@ async def image(visit: Visit) -> Response:
 def _original(visit: Visit) -> tuple[str, bytes]:
     project = project_of(visit)
     document = visit.app.library.get(project, visit.path("document"))
-    page = visit.app.library.page(document, int(visit.path("page")))
+    page = visit.app.library.page(document, _page(visit.path("page")))
     if not page.width:
         raise NotFound("This format has no page images.")
     return document.id, visit.app.library.original(project, document)
+
+
+def _page(text: str) -> int:
+    """The number of a page, for 0 there is none."""
+    return _number(text, 0)
 
 
 def _number(text: str | None, fallback: int) -> int:

@@ -211,13 +211,19 @@ async def test_a_passage_that_was_not_located_is_not_highlighted(people: People,
 
 
 @pytest.mark.parametrize("page", ["0", "99", "-1", "x", "1e3", "٣", "99999999999999"])
-async def test_a_page_that_is_not_there_does_no_harm(people: People, project: Project, page: str) -> None:
+async def test_a_page_that_is_not_there_is_not_found(people: People, project: Project, page: str) -> None:
     id = await added(people.alice, project, "a.md", NOTE)
     await at_rest(people.alice, project)
     answer = await people.alice.get(
         f"/projects/{project.id}/documents/{id}?zoom=7&page={page.encode().hex() if not page.isascii() else page}"
     )
-    assert answer.status in {200, 404}
+    assert answer.status == 404
+
+
+@pytest.mark.parametrize("page", ["0", "999999999999999999999999", "9" * 5000, "2147483649", "x"])
+async def test_an_image_of_a_page_that_is_not_there_is_not_found(people: People, project: Project, page: str) -> None:
+    id = await added(people.alice, project, "a.md", NOTE)
+    assert (await people.alice.get(f"/projects/{project.id}/documents/{id}/pages/{page}.png")).status == 404
 
 
 async def test_a_document_of_another_project_is_not_shown_through_ones_own(

@@ -109,3 +109,9 @@ def test_an_unknown_field_is_named() -> None:
     with pytest.raises(BadRequest) as refused:
         only({"q": 1, "qq": 2}, {"q"})
     assert refused.value.details["param"] == "qq"
+
+
+@pytest.mark.parametrize("value", ["", "  \n"])
+def test_a_text_with_nothing_in_it_is_called_empty(value: str) -> None:
+    with pytest.raises(BadRequest, match="must not be empty"):
+        text({"q": value}, "q")

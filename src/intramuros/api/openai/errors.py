@@ -27,7 +27,7 @@ CODES = {"not_signed_in": "invalid_api_key", "too_many_requests": "rate_limit_ex
 def error_object(error: IntramurosError) -> dict[str, Any]:
     """The error as OpenAI writes it; the counts of a context overflow are fields of their own too."""
     details = {name: value for name, value in error.details.items() if isinstance(value, int | float | str)}
-    param = details.pop("param", None)
+    param = details.pop("param", "model" if error.code == "model_not_found" else None)
     body = {
         "message": f"{error.message} {error.hint}".strip(),
         "type": TYPES.get(error.status, "server_error"),
