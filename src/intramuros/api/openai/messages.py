@@ -1,11 +1,14 @@
 """The messages of a chat request: roles, text and tool calls.
 
 Called by `schemas`. Fields that clients send back from an earlier reply and that mean nothing to a model are taken out;
-images, audio and files are refused, because a model that can't see them would answer as if they were not there.
+images, audio and files are refused, because a model that can't see them would answer as if they were not there. Text
+that looks like a control token is made plain: the tokeniser obeys one wherever it stands, so that a text pasted into a
+message could end it and begin another, with any role.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from intramuros.api.body import kind_of
@@ -13,6 +16,12 @@ from intramuros.errors import BadRequest
 
 ROLES = {"system", "developer", "user", "assistant", "tool"}
 # What official clients add to an assistant's message when they send a reply back.
+_CONTROL = re.compile(
+    r"""<(?=[|｜][^<>\s]{1,64}> | [^<>\s|｜]{1,64}[|｜]> | <SYS>> | </SYS>>
+        | /?(?:s|bos|eos|eot|eod|eom|unk|pad|mask|cls|sep|sop|start_of_turn|end_of_turn|end_of_utterance)>)
+      | \[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|gMASK|SEP|CLS|MASK|UNK|PAD)\])""",
+    re.VERBOSE,
+)
 OF_A_REPLY = {"refusal", "annotations", "audio", "function_call", "reasoning_content", "reasoning"}
 
 
@@ -47,15 +56,20 @@ def _message(value: Any, path: str) -> dict[str, Any]:
         content = _content(content, f"{path}.content")
     message["content"] = content
     if role == "tool":
-        message["tool_call_id"] = _text(value.get("tool_call_id"), f"{path}.tool_call_id")
+        message["tool_call_id"] = plain(_text(value.get("tool_call_id"), f"{path}.tool_call_id"))
     if value.get("name") is not None:
-        message["name"] = _text(value["name"], f"{path}.name")
+        message["name"] = plain(_text(value["name"], f"{path}.name"))
     return message
+
+
+def plain(text: str) -> str:
+    """The text with a round bracket where a control token of a usual chat template would begin."""
+    return _CONTROL.sub("(", text)
 
 
 def _content(value: Any, path: str) -> Any:
     if isinstance(value, str):
-        return value
+        return plain(value)
     if not isinstance(value, list) or not value:
         raise BadRequest(f"'{path}' must be text or a list of text parts, not {kind_of(value)}.", param=path)
     return [_part(part, f"{path}[{index}]") for index, part in enumerate(value)]
@@ -64,9 +78,9 @@ def _content(value: Any, path: str) -> Any:
 def _part(value: Any, path: str) -> dict[str, Any]:
     kind = value.get("type") if isinstance(value, dict) else None
     if kind == "text":
-        return {"type": "text", "text": _text(value.get("text"), f"{path}.text")}
+        return {"type": "text", "text": plain(_text(value.get("text"), f"{path}.text"))}
     if kind == "refusal":
-        return {"type": "text", "text": _text(value.get("refusal"), f"{path}.refusal")}
+        return {"type": "text", "text": plain(_text(value.get("refusal"), f"{path}.refusal"))}
     if isinstance(kind, str) and kind in {"image_url", "input_audio", "file", "video_url"}:
         raise BadRequest(
             f"'{path}' is of type {kind}: the models here read text only.",
@@ -87,11 +101,11 @@ def _tool_call(value: Any, path: str) -> dict[str, Any]:
     if not isinstance(function, dict):
         raise BadRequest(f"'{path}' must be an object of type 'function'.", param=path)
     return {
-        "id": _text(value.get("id"), f"{path}.id"),
+        "id": plain(_text(value.get("id"), f"{path}.id")),
         "type": "function",
         "function": {
-            "name": _text(function.get("name"), f"{path}.function.name"),
-            "arguments": _text(function.get("arguments"), f"{path}.function.arguments"),
+            "name": plain(_text(function.get("name"), f"{path}.function.name")),
+            "arguments": plain(_text(function.get("arguments"), f"{path}.function.arguments")),
         },
     }
 
