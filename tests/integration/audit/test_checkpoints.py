@@ -209,6 +209,14 @@ def test_another_signing_key_is_found(signed: Audit, database: Database, audit_k
     assert "another key" in result.reason
 
 
+def test_a_key_made_anew_is_found_though_it_signed_nothing(signed: Audit, database: Database) -> None:
+    expected = signed.public_key()
+    change(database, "DELETE FROM audit_signed", f"DELETE FROM facts WHERE name = '{KEY_FACT}'")
+    assert signed.public_key() != expected
+    assert signed.verify().ok
+    assert "another key" in signed.verify(public=expected).reason
+
+
 def test_checkpoints_of_nobody_are_found(database: Database, audit_key: bytes) -> None:
     """A database that never signed: even the weakest public key must not vouch."""
     audit = again(database, audit_key)

@@ -14,7 +14,9 @@ from sqlalchemy import text
 from intramuros.accounts.caller import LOCAL
 from intramuros.audit.export import verify_export
 from intramuros.audit.ledger import Pace
+from intramuros.audit.ocsf import statement_event
 from intramuros.audit.record import Audit
+from intramuros.audit.statement import CHECKPOINT, Signer, parsed
 from intramuros.errors import NotAllowed
 from intramuros.security import signing
 from intramuros.storage.database import Database
@@ -180,6 +182,18 @@ def test_an_export_made_with_another_key_is_found(audit: Audit) -> None:
     lines = list(audit.export())
     other = signing.public_of(signing.new_key())
     assert "another key" in verify_export(lines, other).reason
+
+
+def test_a_checkpoint_somebody_else_signed_is_found(audit: Audit) -> None:
+    lines = list(audit.export())
+    place = of_record(lines, 4) + 1
+    mine = parsed(json.loads(lines[place])["unmapped"]["statement"], b"")
+    private = signing.new_key()
+    forged = Signer(private, signing.public_of(private), "here").sign(CHECKPOINT, mine.head)
+    lines[place] = statement_event(forged)
+    result = verify_export(lines, audit.public_key())
+    assert "another key" in result.reason
+    assert result.first_bad == 4
 
 
 def test_a_header_of_an_earlier_export_does_not_hide_what_came_after(audit: Audit) -> None:
