@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from intramuros.documents.analyse import query_terms, terms
+from intramuros.documents.language import LANGUAGES
 
 SMALLEST = 300  # passages
 _ASKING = re.compile(r"\b(?:combien|quant[oaie]|wie ?viele?|how (?:many|much))\b", re.IGNORECASE)  # says nothing
@@ -58,6 +59,17 @@ def stems_of(question: str, languages: Collection[str]) -> list[frozenset[str]]:
     left = wanted - frozenset().union(*groups)
     spaced = [frozenset([term]) for term in ordered if term in left and _has_digit(term)]  # joined over a space: 1 200
     return list(dict.fromkeys([*groups, *spaced]))
+
+
+def missing_words(left: Query) -> list[str]:
+    """The words of the question, as written there, that stand for the words this query is left with."""
+    wanted = frozenset(stem for word in left.words for stem in word.stems)
+    found = (re.sub(r"^\w{1,2}['’]", "", token.strip(' ?!.,;:«»"“”()')) for token in left.text.split())
+    return [
+        token
+        for token in dict.fromkeys(found)
+        if not wanted.isdisjoint(stem for language in LANGUAGES for stem in terms(token, language))
+    ]
 
 
 def _without_fragments(token: str, stems: list[frozenset[str]], wanted: Collection[str]) -> list[frozenset[str]]:

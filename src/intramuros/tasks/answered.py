@@ -60,8 +60,10 @@ class JudgedSentence:
 class Answer:
     """The answer to one question.
 
-    `supported` is False when any sentence says something its sources don't, and when there is no answer. `read` are
-    the passages a model was given with this question, `left_out` those that did not fit into its context,
+    `supported` is False when any sentence says something its sources don't, and when there is no answer. Quotations are
+    literal; they are not supported when all of them together, with the headings above them, have less of the
+    question's words (by weight, rare ones more) than `relevance.THRESHOLD`, and each says so in its `reason`. `read`
+    are the passages a model was given with this question, `left_out` those that did not fit into its context,
     `turns_left_out` earlier turns that no longer did; `is_cut` says that the answer reached its greatest length, or
     that the model was stopped because it repeated itself; `lexical_only` that the embedder failed, so that the passages
     were found by words alone.

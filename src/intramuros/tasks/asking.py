@@ -17,13 +17,13 @@ from intramuros.documents.language import LANGUAGES
 from intramuros.engines.embedder import QuestionVector
 from intramuros.errors import BadRequest
 from intramuros.retrieval.analysed import Analysed, analysed
-from intramuros.retrieval.query import Query, stems_of
-from intramuros.retrieval.quote import Quote, quotes
-from intramuros.retrieval.relevance import COMPARED, relevance
+from intramuros.retrieval.query import Query, missing_words, stems_of
+from intramuros.retrieval.quote import Quote, quotes, uncovered
+from intramuros.retrieval.relevance import COMPARED, THRESHOLD, relevance
 from intramuros.retrieval.search import Search
 from intramuros.tasks.answered import Answer, JudgedSentence, Source
 from intramuros.tasks.conversation import Turn
-from intramuros.tasks.phrases import no_answer
+from intramuros.tasks.phrases import half_covered, no_answer
 
 SHORT_QUESTION = 2
 """Words, stop words aside, up to which a question of a conversation may go on with the one before it."""
@@ -98,15 +98,26 @@ def searches(question: str, earlier: Sequence[str]) -> list[str]:
 
 
 def quoted(asked: Asked) -> Answer:
-    """The best sentences of the documents, word for word, each with its source."""
+    """The best sentences of the documents, word for word, each with its source, and whether they cover the question."""
     best = asked.best()
     sources = tuple(
         Source.of(quote.passage, quote.start, quote.end, number=number) for number, quote in enumerate(best, 1)
     )
     lines = [f"« {source.quote} » [{source.number}]" for source in sources]
-    sentences = tuple(JudgedSentence(line, (number,), supported=True) for number, line in enumerate(lines, 1))
+    doubt = _doubt(asked, best)
+    sentences = tuple(JudgedSentence(line, (number,), doubt is None, doubt) for number, line in enumerate(lines, 1))
     text = "\n\n".join(lines)
-    return Answer(text, sources, supported=True, mode="quote", language=asked.language, sentences=sentences)
+    return Answer(text, sources, supported=doubt is None, mode="quote", language=asked.language, sentences=sentences)
+
+
+def _doubt(asked: Asked, shown: Sequence[Quote]) -> str | None:
+    """Why these quotations may not answer: they have too little of the question, by the threshold of relevance."""
+    if asked.query is None or not asked.query.words:
+        return None
+    left = uncovered(asked.query, shown)
+    if 1 - left.weight / asked.query.weight >= THRESHOLD:
+        return None
+    return half_covered(missing_words(left), asked.language)
 
 
 def refused(asked: Asked) -> Answer:

@@ -21,6 +21,18 @@ _NEAREST = {
     "it": "Ecco i passaggi più vicini; forse parlano d'altro.",
     "en": "Here are the nearest passages; they may be about something else.",
 }
+_HALF_COVERED = {
+    "fr": "ces citations ne couvrent qu'une partie de la question",
+    "de": "diese Zitate decken nur einen Teil der Frage ab",
+    "it": "queste citazioni coprono solo una parte della domanda",
+    "en": "these quotations cover only a part of the question",
+}
+_NOTHING_ON = {
+    "fr": "rien sur « {said} »",
+    "de": "nichts zu «{said}»",
+    "it": "nulla su «{said}»",
+    "en": "nothing on “{said}”",
+}
 _REASONS = {
     "number": {
         "fr": "le nombre « {said} » n'est pas dans les sources",
@@ -82,6 +94,12 @@ _REASONS = {
 def no_answer(language: str, *, has_nearest: bool) -> str:
     """Says that the documents have no answer, and that the nearest passages follow if they do."""
     return f"{_NO_ANSWER[language]} {_NEAREST[language]}" if has_nearest else _NO_ANSWER[language]
+
+
+def half_covered(missing: Sequence[str], language: str) -> str:
+    """Says that quotations have only a part of the question, and which of its words they don't have."""
+    said = _NOTHING_ON[language].format(said=", ".join(missing))
+    return f"{_HALF_COVERED[language]} ({said})" if missing else _HALF_COVERED[language]
 
 
 def reason(problems: Sequence[Problem], language: str) -> str | None:

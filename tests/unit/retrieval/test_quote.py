@@ -59,6 +59,29 @@ def test_quotations_are_literal_and_do_not_overlap() -> None:
     assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
 
 
+def test_a_quotation_is_the_sentence_that_answers() -> None:
+    (first, *_) = best(
+        "Quel est le préavis du bail ?", passage(f"{FILLER}Le préavis du bail est de trois mois. {FILLER}")
+    )
+    assert first.text == "Le préavis du bail est de trois mois."
+
+
+def test_a_sentence_that_refers_back_comes_with_what_it_refers_to() -> None:
+    text = f"{FILLER}Le préavis du bail est écrit. Il part de la réception de la lettre. {FILLER}"
+    (first, *_) = best("Comment écrire le préavis du bail ?", passage(text))
+    assert first.text == "Le préavis du bail est écrit. Il part de la réception de la lettre."
+
+
+def test_a_neighbour_comes_along_for_what_is_asked() -> None:
+    text = f"{FILLER}Le préavis du bail est fixe. La durée compte trois mois. {FILLER}"
+    assert "trois mois" in best("Quelle est la durée du préavis du bail ?", passage(text))[0].text
+
+
+def test_what_is_far_below_the_best_is_not_shown() -> None:
+    weak = passage(FILLER, chunk_id=2, document_id="d2", score=0.1)
+    assert len(best("Quel est le préavis du bail ?", passage("Le préavis du bail est de trois mois."), weak)) == 1
+
+
 def test_neighbours_are_one_quotation() -> None:
     text = "Le préavis du bail est long. Le préavis du bail est écrit. Le préavis du bail est signé."
     assert [quote.text for quote in best("préavis du bail", passage(text))] == [text]

@@ -9,10 +9,11 @@ import pytest
 from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.projects import Project
 from intramuros.errors import BadRequest
+from intramuros.retrieval.analysed import analysed
 from intramuros.retrieval.passage import Passage
 from intramuros.retrieval.relevance import COMPARED
 from intramuros.retrieval.search import Found, Search
-from intramuros.tasks.asking import Asked, checked, searches
+from intramuros.tasks.asking import Asked, checked, quoted, searches
 from tests.unit.retrieval.made import passage, query
 
 BEFORE = ["Ignored ?", "Quel est le préavis du bail ?"]
@@ -64,3 +65,17 @@ async def test_what_vectors_add_does_not_make_a_question_answerable() -> None:
         asked = Asked(question.text, "fr", place, LOCAL, None)
         assert await asked.look(cast(Search, Searching(by_words))) is is_enough
         assert asked.passages[1].passage.text == others[0].text
+
+
+def test_quotations_that_have_half_of_the_question_say_so() -> None:
+    asked = Asked("Quel est le préavis du directeur adjoint ?", "fr", Project("p", "Atelier", "reader", 0), LOCAL, None)
+    asked.query = query(asked.question)
+    for text, is_covered in (("Le préavis est écrit.", False), ("Le préavis du directeur est écrit.", True)):
+        asked.passages = analysed([passage(text)])
+        answer = quoted(asked)
+        assert answer.supported is is_covered
+        assert all(sentence.supported is is_covered for sentence in answer.sentences)
+        reason = answer.sentences[0].reason
+        assert is_covered or (
+            reason is not None and "partie de la question (rien sur « directeur, adjoint »)" in reason
+        )
