@@ -7,6 +7,7 @@ not exist.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import orjson
@@ -26,6 +27,7 @@ from intramuros.retrieval.passage import Passage
 from intramuros.retrieval.search import Search
 
 MAX_RESULTS = 100
+DOCUMENT_ID = re.compile(r"[A-Za-z0-9_-]{16}")
 
 
 class ProjectRoutes:
@@ -70,8 +72,9 @@ class ProjectRoutes:
 
     async def document(self, request: Request) -> Response:
         """One document and how far it is."""
+        tried = _tried(request)
         project = await project_of(request, self.projects, need="reader")
-        document = await asyncio.to_thread(self.library.get, project, request.path_params["document"])
+        document = await asyncio.to_thread(self.library.get, project, tried)
         return as_json(self._document(document))
 
     async def add(self, request: Request) -> Response:
@@ -144,8 +147,18 @@ async def project_of(request: Request, projects: Projects, *, need: Role) -> Pro
     """The project of the address, if the caller has that role in it. Raises: NotFound, NotAllowed."""
     name = request.path_params["project"]
     project = await asyncio.to_thread(projects.get, name, by=caller_of(request), need=need)
-    entry_of(request).about(project.id)
+    if entry_of(request).object is None:
+        entry_of(request).about(project.id)
     return project
+
+
+def _tried(request: Request) -> str:
+    """The document of the address. The record is about it, also where it is refused, if it can be one's id at all."""
+    document: str = request.path_params["document"]
+    if DOCUMENT_ID.fullmatch(document):
+        entry_of(request).note(document=document)
+        entry_of(request).about(document)
+    return document
 
 
 def caller_of(request: Request) -> Caller:

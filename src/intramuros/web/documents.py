@@ -115,7 +115,8 @@ class Body(io.RawIOBase):
 def project_of(visit: Visit, *, need: Role = "reader") -> Project:
     """The project of the address, if the caller has this role in it. Raises: NotFound, NotAllowed."""
     project = visit.app.projects.get(visit.path("project"), by=visit.caller, need=need)
-    visit.entry.about(project.id)
+    if visit.entry.object is None:
+        visit.entry.about(project.id)
     return project
 
 

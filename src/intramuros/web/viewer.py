@@ -6,6 +6,7 @@ Called by the router. Originals are decrypted in memory and drawn by the confine
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +17,7 @@ from intramuros.web import passages
 from intramuros.web.documents import project_of
 from intramuros.web.visit import Visit
 
+DOCUMENT_ID = re.compile(r"[A-Za-z0-9_-]{16}")
 ZOOMS = (50, 75, 100, 150, 200)
 SHARP = 2.0
 SHARPER = 3.0
@@ -46,8 +48,9 @@ class Leaf:
 
 def show(visit: Visit) -> Response:
     """The page that the address names, with its passage marked."""
+    tried = _tried(visit)
     project = project_of(visit)
-    document = visit.app.library.get(project, visit.path("document"))
+    document = visit.app.library.get(project, tried)
     query = visit.request.query_params
     number, zoom = _page(query.get("page", "1")), _zoom(query.get("zoom"))
     page = visit.app.library.page(document, number)
@@ -59,7 +62,6 @@ def show(visit: Visit) -> Response:
     start, end = at or (len(page.text), len(page.text))
     leaf = Leaf(number, width, height, page.text[:start], page.text[start:end], page.text[end:])
     here = ZOOMS.index(zoom)
-    visit.entry.note(document=document.id)
     return visit.page(
         "viewer.html",
         section="projects",
@@ -80,20 +82,29 @@ def show(visit: Visit) -> Response:
 
 async def image(visit: Visit) -> Response:
     """The image of a page, drawn when it is asked for."""
-    document, content = await run_in_threadpool(_original, visit)
+    content = await run_in_threadpool(_original, visit)
     scale = SHARPER if visit.request.query_params.get("sharp") == "2" else SHARP
     png = await visit.app.reader.render(content, page=_page(visit.path("page")), scale=scale)
-    visit.entry.note(document=document)
     return Response(png, media_type="image/png")
 
 
-def _original(visit: Visit) -> tuple[str, bytes]:
+def _original(visit: Visit) -> bytes:
+    tried = _tried(visit)
     project = project_of(visit)
-    document = visit.app.library.get(project, visit.path("document"))
+    document = visit.app.library.get(project, tried)
     page = visit.app.library.page(document, _page(visit.path("page")))
     if not page.width:
         raise NotFound("This format has no page images.")
-    return document.id, visit.app.library.original(project, document)
+    return visit.app.library.original(project, document)
+
+
+def _tried(visit: Visit) -> str:
+    """The document of the address. The record is about it, also where it is refused, if it can be one's id at all."""
+    document = visit.path("document")
+    if DOCUMENT_ID.fullmatch(document):
+        visit.entry.note(document=document)
+        visit.entry.about(document)
+    return document
 
 
 def _page(text: str) -> int:

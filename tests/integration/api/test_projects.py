@@ -113,6 +113,14 @@ async def test_for_whoever_may_not_see_it_a_project_does_not_exist(
         assert hidden.json() == missing.json(), "the answer tells that it exists"
 
 
+async def test_the_record_of_a_refusal_names_the_document_that_was_tried(installed: Installed, project: str) -> None:
+    document = (await added(installed.client("alice"), project, ("b.md", LEASE.encode()))).json()["documents"][0]["id"]
+    for tried in (document, "not-an-id@example.org"):
+        answer = await installed.client("charlie").call("GET", f"/api/v1/projects/{project}/documents/{tried}")
+        assert answer.status == 404 and answer.json()["error"]["hint"]
+    assert [record.object for record in installed.records("document.show")] == [document, None]
+
+
 @pytest.mark.parametrize(("method", "path"), [("POST", "documents"), ("DELETE", "documents/{document}")])
 async def test_a_reader_may_not_change_anything(installed: Installed, project: str, method: str, path: str) -> None:
     document = (await added(installed.client("alice"), project, ("b.md", LEASE.encode()))).json()["documents"][0]
