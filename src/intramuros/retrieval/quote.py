@@ -24,7 +24,7 @@ from intramuros.retrieval.numbered import about
 from intramuros.retrieval.passage import Passage
 from intramuros.retrieval.query import Query, Word
 
-QUOTES = 2
+QUOTES = 3
 """Quotations shown unless more are wanted."""
 LENGTH = 400
 """Characters around a sentence that are weighed with it; a quotation is longer only where one sentence is."""
