@@ -19,7 +19,18 @@ def test_reference_page_is_current(name: str) -> None:
 
 def test_the_commands_page_has_every_command() -> None:
     page = MAKER["PAGES"]["commands.md"]()
-    for command in ("add", "ask", "audit verify", "demo", "init", "keys create", "models pull", "search", "selftest", "serve"):
+    for command in (
+        "add",
+        "ask",
+        "audit verify",
+        "demo",
+        "init",
+        "keys create",
+        "models pull",
+        "search",
+        "selftest",
+        "serve",
+    ):
         assert f"## intramuros {command}\n" in page
     assert "--project" in page
 
