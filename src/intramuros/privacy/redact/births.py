@@ -17,8 +17,10 @@ _MONTHS = (
 _BORN = shape(
     r"(?:(?<![^\W_])(?:née?s?|né\(e\)|né·e|nés|naissance|naiss\.|geboren(?:e[rnms]?)?|geb\.?|geburtsdatum"
     r"|geburtstag|nat[oaie]|nascita|nascit[oa]|born"
-    r"|birth ?date|date of birth|birth|birthday|d\.?o\.?b\.?|ddn|\* ?)(?![^\W_])|\* ?)[^.;\n|]{0,48} \x00|"
+    r"|birth ?date|date of birth|birth|birthday|d\.?o\.?b\.?|ddn|\* ?)(?![^\W_])|\* ?)"
+    r"(?:(?![0-9]{4})[^.;\n|]){0,48} \x00|"
     r"(?:nascita|naissance|geburtsdatum|birth)[^\n]{0,12}\n[^\n]{0,24} \x00"
+    r"|\x00 {1,2}\(?(?:geboren|geb\.|born|nat[oa] |née? |naissance|date de naissance|geburtsdatum|nascita)"
 )
 _DAY, _MONTH = r"(?:0?[1-9]|[12][0-9]|3[01])", r"(?:0?[1-9]|1[0-2])"
 _YEAR = r"(?:19[0-9]{2}|20[0-2][0-9])"
@@ -27,7 +29,7 @@ _END = r"(?![0-9A-Za-z_])(?![./\-][0-9])"
 
 
 def _rule(pattern: str) -> Rule:
-    return Rule("DATE_OF_BIRTH", re.compile(pattern), None, 0.1, _BORN, 0.9, before=70, after=0)
+    return Rule("DATE_OF_BIRTH", re.compile(pattern), None, 0.1, _BORN, 0.9, before=70, after=20)
 
 
 BIRTHS = (

@@ -16,6 +16,8 @@ from itertools import cycle
 _NOT_ALPHANUMERIC = re.compile(r"[^0-9A-Za-z]+")
 _SEPARATORS = re.compile(r"[ .\-]+")
 _NOT_DIGIT = re.compile(r"[^0-9]+")
+_BESIDE_DIGITS = re.compile(r"(?<=[0-9])[OIL]+|[OIL]+(?=[0-9])")
+_MISREAD_CAPITALS = str.maketrans("OIL", "011")
 _MISREAD = str.maketrans("OoQDIl|ZSB", "0000111258")
 
 IBAN_LENGTHS = {
@@ -75,8 +77,8 @@ def _mod97(number: str) -> bool:
 
 
 def _one_by_one(number: str) -> str:
-    """O and I read as digits; B, S and Z stand in British, Dutch and French numbers as themselves."""
-    return number[:2] + number[2:].replace("O", "0").replace("I", "1").replace("L", "1")
+    """O, I and L beside digits read as digits; the letters of a bank's code stay."""
+    return number[:2] + _BESIDE_DIGITS.sub(lambda match: match.group().translate(_MISREAD_CAPITALS), number[2:])
 
 
 def qr_reference(text: str) -> bool:

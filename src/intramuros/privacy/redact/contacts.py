@@ -167,6 +167,8 @@ def is_national(text: str) -> bool:
         ):
             return True
         return groups == [10] and re.match(r"0[67]", number) is not None
+    if re.match(r"01[567]", number) and 11 <= len(number) <= 12:  # German mobiles, however grouped
+        return True
     if len(number) == 9 and number[0] == "0":  # Belgium
         return groups in ([2, 3, 2, 2], [3, 2, 2, 2], [3, 6])
     return "/" in text and number[0] == "0" and 3 <= groups[0] <= 5 and 8 <= len(number) <= 12  # Germany: 030/1234567

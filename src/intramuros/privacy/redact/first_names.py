@@ -139,8 +139,18 @@ FIRST_NAMES = _names(
     Mirjana Amadeo Eneko Iñigo Xabier Jordi Montserrat Joaquín Rodrigo Tomás Inês Catarina Beatriz Rui Nuno Sílvia
     Teresa Fátima Conceição Aleksander Jakub Wojciech Małgorzata Zofia Barbora Tereza Jiří Petr Pavel Ondřej Zdeněk
     Lukáš Eszter Gábor István Katalin Tamás Zsuzsanna Georgi Dimitar Ivaylo Mircea Vasile Gheorghe Ionut Mihai
-    Raluca Cristi Simion Yiannis Nikos Dimitris Kostas Giorgos Fiorenza Pirmin Traudl Oluwaseun Chinedu Kwame Kofi
-    Ousseynou Thi
+    Raluca Cristi Simion Yiannis Nikos Dimitris Kostas Tiphaine Rayan Bertille Kasimir Roswitha Yetunde Ngozi Tifany
+    Enora Lilou Louna Maïwenn Nolwenn Soizic Yohann Ewen Malo Titouan Noham Ilyes Ilyas Bilal Anis Nassim Sofiane
+    Sofian Walid Yassine Zakaria Hicham Tarek Leïa Inaya Assia Naïma Hayat Latifa Nawal Siham Souad Zohra Djamila
+    Ghislaine Maryvonne Réjane Rosine Aloyse Wendelin Edeltraud Gudrun Hiltrud Irmtraud Liselotte Lieselotte Marlis
+    Margarethe Sieglinde Walburga Gottfried Burkhart Detlev Eckart Ekkehard Friedhelm Gerold Guntram Hansueli Köbi
+    Käthi Vreni Rösli Annamarie Seraina Ladina Flurina Jachen Ursina Corsin Remigius Gaudenz Brunella Catia Cinzia
+    Daria Fausto Fulvio Gerardo Gilberto Katiuscia Loredana Mirella Morena Ottorino Pierangelo Pierluigi Rosalba
+    Rossella Rossana Tarcisio Ulisse Vinicio Wilma Alastair Angus Beverley Callum Caspian Clive Darren Declan
+    Eleanor Ewan Fergus Gavin Gemma Hamish Imogen Isla Jodie Kirsty Lachlan Leanne Lorna Lynne Maisie Niamh Oisín
+    Padraig Phoebe Rhiannon Roisin Rory Rowena Ruairi Saoirse Shaun Sheena Siobhan Sinead Winifred Zara Adaeze
+    Ayodele Babajide Chiamaka Chidi Chioma Emeka Funmilayo Ifeoma Kwesi Nkechi Obinna Olumide Temitope Abena Akosua
+    Adjoa Giorgos Fiorenza Pirmin Traudl Oluwaseun Chinedu Kwame Kofi Ousseynou Thi
     """
 )
 

@@ -31,7 +31,7 @@ _CARD = words(
     "carta d'identità",
     "carta di identità",
     "carta identità",
-    "c.i.",
+    r"c\.i\.",
     "permis de conduire",
     "führerausweis",
     "führerschein",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from intramuros.privacy.redact.capitals import UPPER
 from intramuros.privacy.redact.finding import Finding
 from intramuros.privacy.redact.first_names import AMBIGUOUS, FIRST_NAMES, fold
 from intramuros.privacy.redact.words import GREETINGS, LEGAL_FORMS, NOT_NAMES, PLACES_BEFORE, TITLES
@@ -47,6 +48,7 @@ _PARTICLES = frozenset(
     ]
 )
 _PARTICLE_BEFORE = re.compile(r"(?<!\w)(?:von der|von|van der|van den|van|vom|zu|ten|ter|dal|dos|della) $")
+_NAMELIKE = re.compile(rf"[{UPPER}]\w*(?:['-]\w+)*")
 _MIN_SCORE = 0.6
 _MAX_WORDS = 2000
 
@@ -62,13 +64,15 @@ def again(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
     wanted = _distinct_words(text, findings)
     if not wanted:
         return
-    pattern = re.compile(
-        "(?:" + "|".join(re.escape(word) for word in sorted(wanted, key=len, reverse=True)) + r")(?![\w])(?!-[^\W\d_])"
-    )
     taken = sorted((f.start, f.end) for f in findings)
     at = 0
-    for match in pattern.finditer(text):
-        start, end = match.span()
+    for match in _NAMELIKE.finditer(text):
+        start, word = match.start(), match.group()
+        if word not in wanted:
+            word = word.partition("'")[0]  # Dupont's
+            if word not in wanted:
+                continue
+        end = start + len(word)
         while at < len(taken) and taken[at][1] <= start:
             at += 1
         if at < len(taken) and taken[at][0] < end:

@@ -19,8 +19,8 @@ TITLES = _words(
     """
     M MM Mr Mrs Ms Miss Mx Mme Mmes Mlle Mlles Monsieur Madame Mademoiselle Messieurs Mesdames Maître Maîtres Me Mes
     Dr Dre Drs Docteur Docteure Pr Prof Professeur Professeure Herr Herrn Herren Frau Frauen Fräulein Familie Sig
-    Sigg Sigra Signor Signora Signore Signorina Signori Dott Dottssa Dottor Dottoressa Avv Avvocato Ing Geom Rag
-    Arch Sir Sgt Capt Capitaine Colonel Doctor Professor Judge Fam
+    Sigg Sigra Signor Signora Signore Signorina Signori Mag Lic Dipl Dott Dottssa Dottor Dottoressa Avv Avvocato Ing
+    Geom Rag Arch Sir Sgt Capt Capitaine Colonel Doctor Professor Judge Fam
     """
 )
 SHORT_TITLES = _words(
@@ -53,6 +53,7 @@ CLOSINGS = _phrases(
 LABELS = "|".join(
     _phrases(
         r"""
+    factur[ée] à | zuständig | rechnung an | fatturato a | invoice to | invoiced to |
     noms?(?: et pr[ée]noms?)? | pr[ée]noms?(?: et noms?)? | noms? de (?:famille|naissance|jeune fille) |
     nom d'usage | name(?:, vorname)? | full name | first name | last name | surname | given name | family name |
     vorname | vor- und nachname | nachname | familienname | nome(?: e cognome)? | cognome(?: e nome)? |
@@ -110,8 +111,8 @@ LIST_LABELS = _words(
 """Labels after which several persons stand, with commas between them."""
 WEAK_LABELS = _words(
     """
-    de da an to à a from von cc bcc cci kopie client cliente kunde contact contacts contatto kontakt firma
-    name employeur arbeitgeber responsable responsabile manager signature unterschrift participants attendees sender
+    de da an to à a from von cc bcc cci kopie client cliente kunde contact contacts contatto kontakt firma name
+    employeur arbeitgeber responsable responsabile manager signature unterschrift participants attendees sender
     recipient expéditeur destinataire absender empfänger mittente destinatario bénéficiaire beneficiary titulaire
     bailleur vermieter locatore customer notaire notar avocat anwalt vendeur seller acheteur buyer acquéreur käufer
     verkäufer auteur autor autore author landlord directeur président référente referente c/o bill to ship zahlbar
@@ -202,18 +203,19 @@ NOT_NAMES = _words(
     Integer Boolean Type Value Error Exception Name Nom Prénom Vorname Nachname Cognome Nome Nationalité
     Nationalität Nazionalità Nationality Profession Beruf Professione Né Née Geboren Nato Nata Born Sexe Geschlecht
     Sesso Sex Grand Petit Nouveau Nouvelle Neue Neuer Neues Nuovo Nuova New Old Vieux Saint Sainte San Santa Sankt
-    St Ste Rue Avenue Boulevard Place Chemin Route Strasse Straße Via Viale Piazza Street Road Lane
-    Mairie Ville Commune Gemeinde Comune Stadt Stadtwerke Caisse Kasse Cassa Garage Atelier Ateliers Officine
-    Menuiserie Boulangerie Imprimerie Librairie Pharmacie Cabinet Kanzlei Studio Agentur Muster Ferretería Holzbau
-    Treuhand Fiduciaria Fiduciaire Hotel Hôtel Restaurant Fonds Syndicat Régie Pflegeheim Verlag Ditta Spettabile
+    St Ste Rue Avenue Boulevard Place Chemin Route Strasse Straße Via Viale Piazza Street Road Lane Mairie Ville
+    Commune Gemeinde Comune Stadt Stadtwerke Caisse Kasse Cassa Garage Atelier Ateliers Officine Menuiserie
+    Boulangerie Imprimerie Librairie Pharmacie Cabinet Kanzlei Studio Agentur Muster Ferretería Holzbau Treuhand
+    Fiduciaria Fiduciaire Hotel Hôtel Restaurant Fonds Syndicat Régie Pflegeheim Verlag Ditta Spettabile Kollege
+    Kollegin Collègue Confrère Consœur Collega Kamerad Nachbar Voisin Vicino Neighbour Finanzamt Amtsgericht
     Fehlercode Schritt Tabelle Figure Abbildung Tableau Étape
     """
 )
 SURNAMES_TOO = _words(
     """
     Petit Grand Paris Berlin Milan Milano London Roma Mai May March Mars August Noël Freitag Sonntag Samstag Montag
-    Sommer Winter Page Court Law Bank Banks Neu Alt Jung Klein Gross Saint Richter Kaiser Schulze Sion Nice Lang Rose
-    Young Price Church Place Bonjour Salut Conseil Grandjean Merci Marchand Maire Lemaire Prince Juge
+    Sommer Winter Page Court Law Bank Banks Neu Alt Jung Klein Gross Saint Richter Kaiser Schulze Sion Nice Lang
+    Rose Young Price Church Place Bonjour Salut Conseil Grandjean Merci Marchand Maire Lemaire Prince Juge
     """
 )
 """Words of `NOT_NAMES` that are surnames too: right after a title they are one."""

@@ -64,5 +64,6 @@ def test_what_no_register_gives_out_is_refused(check: Callable[[str], bool], num
 
 def test_digits_that_were_read_as_letters_still_check() -> None:
     assert checks.iban("CH93 OO76 2Oll 6238 5295 7")
+    assert checks.iban("GB29 NWBK 6O16 l331 9268 19")
     assert checks.avs("756.92l7.O769.85")
     assert checks.nir("2 95 lO 99 l26 lll 93")

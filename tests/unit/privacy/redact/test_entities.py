@@ -39,6 +39,8 @@ FOUND = [
     ("LICENSE_PLATE", "Kontrollschild ZH 734 512", "ZH 734 512"),
     ("DATE_OF_BIRTH", "née le 12 mars 1985", "12 mars 1985"),
     ("DATE_OF_BIRTH", "geboren am 5. Dezember 1988", "5. Dezember 1988"),
+    ("DATE_OF_BIRTH", "ich bin am 19. Juni 1995 geboren", "19. Juni 1995"),
+    ("PHONE_NUMBER", "Rückruf bitte auf 0171 641 37 57", "0171 641 37 57"),
     ("DATE_OF_BIRTH", "nato il 12/02/1944", "12/02/1944"),
     ("DATE_OF_BIRTH", "born on March 3, 1990", "March 3, 1990"),
     ("ADDRESS", "au 12 bis rue de la République, 69002 Lyon.", "12 bis rue de la République, 69002 Lyon"),
@@ -77,8 +79,14 @@ def test_found_with_spaces_that_do_not_break(kind: str, text: str, value: str) -
         "Réunion le 12 mars 2024 à 18 h 45, rue fermée. Publié le 02.11.2023.",
         "Le code AB-123-CD de la pièce et 978-2-07-036822-8",
         "sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "GROUP BY client_id HAVING SUM(montant) > 10000",
         "Die Bank rechnet mit 1400 neuen Stellen im Jahr 2024 und 3 Prozent.",
     ],
 )
 def test_shape_alone_is_not_enough(text: str) -> None:
     assert found(text) == []
+
+
+def test_the_next_date_is_no_birth() -> None:
+    text = "Il est né le 21 décembre 1968 et sera à la retraite dès le 1er janvier 2025"
+    assert values(text, "DATE_OF_BIRTH") == ["21 décembre 1968"]

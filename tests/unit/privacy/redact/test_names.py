@@ -29,6 +29,10 @@ from tests.unit.privacy.redact.found import EVERYTHING, values
         ("selon J. Quorn, rien", ["J. Quorn"]),
         ("Kannst du Reto informieren?", ["Reto"]),
         ("Jean Dupont est venu. DUPONT signe, puis Dupont part.", ["Jean Dupont", "DUPONT", "Dupont"]),
+        ("Dear Ms Quorn, is this Quorn's?", ["Quorn", "Quorn"]),
+        ("M. et Mme Da Costa Ribeiro", ["Da Costa Ribeiro"]),
+        ("Xyla Quorn\nWiesenweg 8, 3073 Gümligen\n\nGuten Tag", ["Xyla Quorn"]),
+        ("Lefort Antoine ; 12\nZed Nour ; 13", ["Lefort Antoine", "Zed Nour"]),
         ("Présents : Xyla Quorn (présidente), Zed Wibble", ["Xyla Quorn", "Zed Wibble"]),
     ],
 )
