@@ -171,7 +171,9 @@ def is_national(text: str) -> bool:
         return True
     if len(number) == 9 and number[0] == "0":  # Belgium
         return groups in ([2, 3, 2, 2], [3, 2, 2, 2], [3, 6])
-    return "/" in text and number[0] == "0" and 3 <= groups[0] <= 5 and 8 <= len(number) <= 12  # Germany: 030/1234567
+    return (
+        "/" in text and re.match(r"0[1-9]", number) is not None and 3 <= groups[0] <= 5 and 8 <= len(number) <= 12
+    )  # Germany: 030/1234567
 
 
 def is_dialled(text: str) -> bool:

@@ -156,7 +156,7 @@ FIRST_NAMES = _names(
 
 AMBIGUOUS = _names(
     """
-    Alba Alma Ange Aurore August Auguste Austin Baptiste Barry Beat Bernice Bill Blanche Bob Bruno Capucine Carmen
+    Malte Alba Alma Ange Aurore August Auguste Austin Baptiste Barry Beat Bernice Bill Blanche Bob Bruno Capucine Carmen
     Charlotte Claire Clémentine Colin Constance Coralie Dean Diane Dolores Ella Else Emmy Ernst Étienne Félicité
     Flora Flore Florence Florentin France Frank Franco Georgia Gilda Gloria Grace Grazia Guy Hazel Honoré Inge Ion
     Iris Issa Jack Jade Jan Jim Jordan Jules Julius Juli Kate Kay Kai Kelly Ken Kim Kurt Laurence Lea Leo Leon

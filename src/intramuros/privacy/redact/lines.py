@@ -64,8 +64,10 @@ def _is_sender(lines: list[str], number: int) -> bool:
 
 def _is_last(lines: list[str], number: int) -> bool:
     """Whether it is the last line, under a sentence."""
+    if number != len(lines) - 1:
+        return False
     before = next((line.strip() for line in reversed(lines[:number]) if line.strip()), "")
-    return number == len(lines) - 1 and len(before) > 40 and before.endswith((".", "!", "?"))
+    return len(before) > 40 and before.endswith((".", "!", "?"))
 
 
 def _signed(line: str, place: int, *, is_sure: bool) -> Finding | None:

@@ -79,6 +79,7 @@ def test_found_with_spaces_that_do_not_break(kind: str, text: str, value: str) -
         "Réunion le 12 mars 2024 à 18 h 45, rue fermée. Publié le 02.11.2023.",
         "Le code AB-123-CD de la pièce et 978-2-07-036822-8",
         "sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "entre 50 000/75 000 habitants, à Malte et en Italie",
         "GROUP BY client_id HAVING SUM(montant) > 10000",
         "Die Bank rechnet mit 1400 neuen Stellen im Jahr 2024 und 3 Prozent.",
     ],
