@@ -1,7 +1,7 @@
 """Decoding at about 1,700 tokens of context: the raw engine with its defaults against ours with what autotuning found.
 
 Both answer the same requests in turn, several times; each ratio is the median of the rounds. Three kinds of text:
-*writing* repeats nothing (sampled at a high temperature), *answering* is what the model says of the sources by itself,
+*writing* is free and repeats little, *answering* is what the model says of the sources by itself,
 *quoting* begins a passage of the sources and goes on with it. `busy` repeats the writing while another process uses a
 processor, as a server's other work does.
 """
@@ -68,7 +68,7 @@ def requests(text: str) -> dict[str, Callable[[int], dict[str, Any]]]:
     begun = article(QUOTED)[: len(article(QUOTED)) // 3]
     quoting = asking(f"Recopie l'article {QUOTED} mot pour mot.", max_tokens=64, temperature=0)
     quoting["messages"].append({"role": "assistant", "content": begun})
-    free = {"max_tokens": 64, "temperature": 1.5, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "ignore_eos": True}
+    free = {"max_tokens": 64, "temperature": 1.0, "ignore_eos": True}
     return {
         "writing": lambda round_: asking("Écris un poème.", seed=round_, **free),
         "answering": lambda round_: asking("Qui entretient le toit ?", max_tokens=64, seed=round_, temperature=0.7),

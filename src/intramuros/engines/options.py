@@ -21,7 +21,7 @@ from intramuros.models.memory import Footprint, predict
 from intramuros.settings import Settings
 
 CACHE_TYPES = ("f16", "q8_0", "bf16", "q4_0")
-SPECULATIONS = ("none", "ngram-map-k", "ngram-mod")
+SPECULATIONS = ("none", "ngram-map-k")
 GOOD_CONTEXT, LEAST_CONTEXT, SMALLEST_CONTEXT = 8192, 4096, 512
 KV_SHARE = 0.5
 """Share of the free memory that caches may take by default; the rest is for documents, other models, the system."""

@@ -18,19 +18,18 @@ POOLING_RANK = 4
 LEAST_BATCH = 128
 """Tokens read between two looks at the queue: few, so that the answers of others go on while a long prompt is read, and
 an engine that hangs is told from one that reads."""
+# Guesses come from the conversation's own tokens: after five tokens that stood there before, the eight that followed.
+# Counted with the starter model, where reading eight guesses takes as long as writing two tokens: free text gains a
+# tenth, answers from sources a fifth, quotations a quarter or more. Longer guesses (the engine's default is 48) and
+# rarer ones (after 12 tokens) lose. The engine's `ngram-mod` guesses more, from one table of all conversations: one
+# person's timing would tell of another's text.
 SPECULATION: dict[str, dict[str, Any]] = {
     "none": {},
     "ngram-map-k": {
         "speculative.types": [7],
-        "speculative.ngram_map_k.size_n": 6,
-        "speculative.ngram_map_k.size_m": 12,
+        "speculative.ngram_map_k.size_n": 5,
+        "speculative.ngram_map_k.size_m": 8,
         "speculative.ngram_map_k.min_hits": 1,
-    },
-    "ngram-mod": {
-        "speculative.types": [9],
-        "speculative.ngram_mod.n_match": 8,
-        "speculative.ngram_mod.n_min": 8,
-        "speculative.ngram_mod.n_max": 16,
     },
 }
 MOST_REQUESTS = 160
