@@ -86,6 +86,21 @@ async def test_a_disturbed_measurement_does_not_count(tmp_path: Path, monkeypatc
     assert not tuned.complete and tuned.applied(options).flash_attention is False
 
 
+async def test_a_machine_that_got_busy_meanwhile_is_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares = iter([0.0, 0.9])
+
+    async def busier(**_: Any) -> float:
+        return next(shares)
+
+    monkeypatch.setattr(autotune, "busy_share", busier)
+    model = engines.installed(tiny.chat(tmp_path / "tiny.gguf"))
+    options = engines.options(model, engines.settings(tmp_path))
+    machine = Machine("x", "x86_64", 1, 1, frozenset(), 1 << 34, 1 << 33)
+    assert not (await tune(model, options, machine, folder=tmp_path / "run", egress=Egress())).complete
+
+
 async def test_a_model_that_can_not_be_loaded_leaves_the_choice_as_it_was(tmp_path: Path) -> None:
     model = engines.installed(tiny.chat(tmp_path / "tiny.gguf"))
     model.path.write_bytes(model.path.read_bytes()[:-20_000])
