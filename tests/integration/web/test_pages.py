@@ -50,7 +50,9 @@ async def test_whatever_changes_something_needs_the_sessions_token(installed: In
     rules = [
         r
         for r in RULES
-        if r.method == "POST" and not r.path.startswith(("/v1", "/api", "/privacy/v1")) and r.access is not Access.PUBLIC
+        if r.method == "POST"
+        and not r.path.startswith(("/v1", "/api", "/privacy/v1"))
+        and r.access is not Access.PUBLIC
     ]
     assert len(rules) > 8
     for rule in rules:
