@@ -14,6 +14,8 @@ class Caller:
     role: str  # administrator | member
     credential: str  # "session" | "key:<id>" | "local"
     language: str = "fr"
+    must_enrol: bool = False  # may do nothing but set up a second factor
+    proven_at: float = 0.0  # when they last showed a password or passkey; UTC seconds
 
     @property
     def is_administrator(self) -> bool:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, literal, select, u
 from sqlalchemy.exc import IntegrityError
 
 from intramuros.accounts.caller import LOCAL
+from intramuros.accounts.protected import has_factor
 from intramuros.accounts.throttle import Throttle
 from intramuros.errors import BadRequest, Conflict, NotFound, NotSignedIn
 from intramuros.security.passwords import Passwords, check_strength
@@ -68,6 +69,14 @@ class Users:
         """Whether anybody can sign in yet."""
         with self._database.read() as connection:
             return connection.scalar(select(users.c.id).where(users.c.password_hash.is_not(None)).limit(1)) is not None
+
+    def has_protected_administrator(self) -> bool:
+        """Whether some administrator who is not suspended has a second factor: one-time codes or a passkey."""
+        statement = select(users.c.id).where(
+            users.c.role == "administrator", users.c.suspended_at.is_(None), has_factor(users.c.id)
+        )
+        with self._database.read() as connection:
+            return connection.scalar(statement.limit(1)) is not None
 
     def get(self, user_id: str) -> User:
         """The person with this id. Raises: NotFound."""

@@ -11,6 +11,7 @@ import time
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -75,9 +76,71 @@ sessions = Table(
     "sessions",
     metadata,
     Column("token_hash", LargeBinary, primary_key=True),
+    Column("id", String, nullable=False, unique=True),  # stays when the token is made new
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Column("proven_at", Float, nullable=False),  # when the person last showed a password or passkey
+    Column("is_strong", Boolean, nullable=False),  # whether a second factor was shown
+    Column("method", String, nullable=False),  # password | totp | recovery | passkey | what another part signs in with
+    Column("device", String, nullable=False),  # browser and system, in words
+)
+
+# One-time codes from an app (TOTP), one set a person. Without `confirmed_at` it is not in force.
+one_time_codes = Table(
+    "one_time_codes",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("sealed_secret", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("confirmed_at", Float),
+    Column("last_step", Integer, nullable=False),  # of the newest code that was used: no code is taken twice
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("lookup", String, primary_key=True),  # its first characters, which say which hash to compare
+    Column("code_hash", String, nullable=False),
+    Column("used_at", Float),
+)
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("credential_id", LargeBinary, nullable=False, unique=True),
+    Column("public_key", LargeBinary, nullable=False),  # COSE
+    Column("sign_count", Integer, nullable=False),
+    Column("site", String, nullable=False),  # the name of the server it was made for (relying party)
+    Column("name", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("last_used_at", Float),
+)
+
+# Whose second factor an administrator took away: they set up a new one before anything else.
+enrolments_due = Table(
+    "enrolments_due",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("since", Float, nullable=False),
+)
+
+# What a browser has begun and must finish within minutes: a sign-in after its password, the challenge of a passkey.
+steps = Table(
+    "steps",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("kind", String, nullable=False),  # second | passkey.sign_in | passkey.add | passkey.prove
+    Column("holder_hash", LargeBinary),  # of the browser's own secret, where the token is not one
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    Column("address", String),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("tries", Integer, nullable=False),
 )
 
 api_keys = Table(
@@ -242,15 +305,20 @@ __all__ = [
     "chunks",
     "conversations",
     "documents",
+    "enrolments_due",
     "facts",
     "invitations",
     "members",
     "metadata",
     "new_id",
     "now",
+    "one_time_codes",
     "pages",
+    "passkeys",
     "projects",
+    "recovery_codes",
     "sessions",
+    "steps",
     "turns",
     "users",
     "vectors",
