@@ -25,6 +25,7 @@ from intramuros.documents.library import Library
 from intramuros.documents.parse import pdf, text
 from intramuros.documents.parse.limits import Limits
 from intramuros.documents.reader.supervisor import Reader
+from intramuros.security.subject_keys import SubjectKeys
 from intramuros.settings import Settings, load
 from intramuros.storage import database as store
 from intramuros.storage.blobs import Blobs
@@ -64,8 +65,8 @@ async def measure(settings: Settings, documents: int, pages: int) -> dict[str, f
     """Seconds and documents or pages a second of each step."""
     settings.data.mkdir(parents=True)
     database = store.create(settings.data / "intramuros.db", secrets.token_bytes(32))
-    blobs = Blobs(settings.data / "blobs", secrets.token_bytes(32))
-    projects = Projects(database, blobs)
+    blobs = Blobs(settings.data / "blobs")
+    projects = Projects(database, SubjectKeys(settings.data / "subjects", secrets.token_bytes(32)))
     library, reader = Library(database, blobs, projects, settings), Reader(settings)
     ingest = Ingest(database, library, reader, settings)
     project = projects.create("Bench", LOCAL)

@@ -36,6 +36,7 @@ from intramuros.retrieval.relevance import COMPARED, THRESHOLD, relevance
 from intramuros.retrieval.search import Search
 from intramuros.retrieval.sentences import split
 from intramuros.retrieval.verify import Verifier
+from intramuros.security.subject_keys import SubjectKeys
 from intramuros.settings import load
 from intramuros.storage import fulltext
 from intramuros.storage.blobs import Blobs
@@ -65,8 +66,8 @@ def corpus(folder: Path) -> Iterator[Corpus]:
     with tempfile.TemporaryDirectory(prefix="intramuros-bench-") as place:
         settings = load({"data": Path(place)}, environ={})
         database = create(Path(place) / "intramuros.db", b"k" * 32)
-        blobs = Blobs(Path(place) / "blobs", b"d" * 32)
-        projects = Projects(database, blobs)
+        blobs = Blobs(Path(place) / "blobs")
+        projects = Projects(database, SubjectKeys(Path(place) / "subjects", b"d" * 32))
         reader = Reader(settings)
         project = projects.create("Bench", by=LOCAL)
         library = Library(database, blobs, projects, settings)

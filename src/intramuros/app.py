@@ -36,6 +36,8 @@ from intramuros.security.crypto import derive
 from intramuros.security.keys import FILE_NAME as KEYS_NAME
 from intramuros.security.keys import DataKeys, key_file, open_keys
 from intramuros.security.keys import create as create_keys
+from intramuros.security.subject_keys import FOLDER_NAME as SUBJECTS_NAME
+from intramuros.security.subject_keys import SubjectKeys
 from intramuros.settings import Settings
 from intramuros.storage import facts
 from intramuros.storage.blobs import Blobs
@@ -56,6 +58,7 @@ class App:
 
     settings: Settings
     keys: DataKeys
+    subject_keys: SubjectKeys
     database: Database
     blobs: Blobs
     audit: Audit
@@ -85,6 +88,7 @@ class App:
         """Runs what works in the background of a server: the ingest workers, and the default model being loaded."""
         stop = asyncio.Event()
         await asyncio.to_thread(self.audit.recover)
+        await asyncio.to_thread(self.conversations.seal_plain)
         worker = asyncio.create_task(self.ingest.run(stop), name="ingest")
         loading = asyncio.create_task(self._load_default(), name="load default model")
         embedder = asyncio.create_task(self.embedder.load(), name="load embedder")
@@ -154,7 +158,8 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
     """Builds the parts, bottom up."""
     copy = place(settings.audit_copy, required=settings.audit_copy_required, data=settings.data, instance=keys.instance)
     database = open_database(settings.data / DATABASE_NAME, keys.database)
-    blobs = Blobs(settings.data / "blobs", keys.data)
+    blobs = Blobs(settings.data / "blobs")
+    subject_keys = SubjectKeys(settings.data / SUBJECTS_NAME, keys.data)
     audit = Audit(
         database,
         key=derive(keys.data, "audit"),
@@ -166,7 +171,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
     sessions = Sessions(database, hours=settings.session_hours)
     api_keys = ApiKeys(database)
     identity = Identity(database, sessions=sessions, keys=api_keys)
-    projects = Projects(database, blobs)
+    projects = Projects(database, subject_keys)
     metrics = Metrics()
 
     egress = Egress()
@@ -186,7 +191,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
     library = Library(database, blobs, projects, settings)
     ingest = Ingest(database, library, reader, settings, embedder=embedder)
     search = Search(database, embedder, metrics.search)
-    conversations = Conversations(database)
+    conversations = Conversations(database, subject_keys)
     answer = AnswerTask(search=search, pool=pool, models=models, conversations=conversations, metrics=metrics)
     complete = CompleteTask(
         pool=pool, metrics=metrics, knows_tools=lambda name: models.get(name).header.template_has_tools
@@ -206,6 +211,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
     return App(
         settings=settings,
         keys=keys,
+        subject_keys=subject_keys,
         database=database,
         blobs=blobs,
         audit=audit,

@@ -144,7 +144,7 @@ def test_erasing_works_on_a_full_disk(database: Database, small_disk: Path) -> N
 
 
 def test_a_stored_file_that_does_not_fit_leaves_nothing(small_disk: Path, key: bytes) -> None:
-    blobs = Blobs(small_disk / "blobs", key)
+    blobs = Blobs(small_disk / "blobs")
     kept = blobs.put(key, b"x" * 100_000)
     with pytest.raises(StorageFull):
         blobs.put(key, b"x" * SIZE_BYTES)

@@ -105,7 +105,7 @@ def test_every_request_that_began_has_one_record(path: Path, key: bytes) -> None
 
 
 def test_stored_files_are_whole_or_not_there(tmp_path: Path, key: bytes) -> None:
-    blobs = Blobs(tmp_path / "blobs", key)
+    blobs = Blobs(tmp_path / "blobs")
     content = b"0123456789" * 30_000
     acknowledged: set[str] = set()
     for rounds in range(ROUNDS):
@@ -151,7 +151,7 @@ def test_a_killed_creation_leaves_no_half_database(path: Path, key: bytes) -> No
 
 
 def test_a_removed_file_is_gone_and_others_are_not(tmp_path: Path, key: bytes) -> None:
-    blobs = Blobs(tmp_path / "blobs", key)
+    blobs = Blobs(tmp_path / "blobs")
     ids = [blobs.put(key, b"x" * 1000).id for _ in range(200)]
 
     def work(say: Say) -> None:

@@ -15,6 +15,7 @@ from intramuros.accounts.projects import Project, Projects
 from intramuros.accounts.sessions import Sessions
 from intramuros.accounts.users import User, Users
 from intramuros.audit.record import Audit
+from intramuros.security.subject_keys import SubjectKeys
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database, create
 from tests.support import cheap
@@ -39,7 +40,12 @@ def database(tmp_path: Path, database_key: bytes) -> Iterator[Database]:
 
 @pytest.fixture
 def blobs(tmp_path: Path) -> Blobs:
-    return Blobs(tmp_path / "data" / "blobs", secrets.token_bytes(32))
+    return Blobs(tmp_path / "data" / "blobs")
+
+
+@pytest.fixture
+def subject_keys(tmp_path: Path) -> SubjectKeys:
+    return SubjectKeys(tmp_path / "data" / "subjects", secrets.token_bytes(32))
 
 
 @pytest.fixture
@@ -71,8 +77,8 @@ def api_keys(database: Database) -> ApiKeys:
 
 
 @pytest.fixture
-def projects(database: Database, blobs: Blobs) -> Projects:
-    return Projects(database, blobs)
+def projects(database: Database, subject_keys: SubjectKeys) -> Projects:
+    return Projects(database, subject_keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from intramuros.accounts.projects import Project, Projects
 from intramuros.documents.ingest import Ingest
 from intramuros.documents.library import Document, Library
 from intramuros.documents.reader.supervisor import Reader
+from intramuros.security.subject_keys import SubjectKeys
 from intramuros.settings import Settings, load
 from intramuros.storage import database as store
 from intramuros.storage import fulltext
@@ -80,8 +81,8 @@ def open_shelf(data: Path, **flags: object) -> Shelf:
     path = data / "intramuros.db"
     data.mkdir(exist_ok=True)
     database = store.open_database(path, KEY) if path.exists() else store.create(path, KEY)
-    blobs = Blobs(data / "blobs", KEY)
-    projects = Projects(database, blobs)
+    blobs = Blobs(data / "blobs")
+    projects = Projects(database, SubjectKeys(data / "subjects", KEY))
     library, reader = Library(database, blobs, projects, settings), Reader(settings)
     known = projects.list(LOCAL)
     project = known[0] if known else projects.create("Atelier", LOCAL)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from intramuros.accounts.caller import LOCAL, Caller
 from intramuros.errors import BadRequest, Conflict, NotAllowed, NotFound
-from intramuros.storage.blobs import Blobs
+from intramuros.security.subject_keys import SubjectKeys
 from intramuros.storage.database import Database
 from intramuros.storage.schema import members, new_id, now, projects, users
 
@@ -53,9 +53,9 @@ class Member:
 class Projects:
     """The projects of this installation."""
 
-    def __init__(self, database: Database, blobs: Blobs) -> None:
+    def __init__(self, database: Database, keys: SubjectKeys) -> None:
         self._database = database
-        self._blobs = blobs
+        self._keys = keys
 
     def create(self, name: str, by: Caller) -> Project:
         """A new project that belongs to the caller; one made at the command line also to all administrators.
@@ -65,15 +65,13 @@ class Projects:
         name = " ".join(name.split())
         if not 1 <= len(name) <= 100:
             raise BadRequest("The name of a project must have 1 to 100 characters.", code="bad_name")
-        _, wrapped = self._blobs.new_project_key()
         project = Project(new_id(), name, "owner", now())
-        values = {"id": project.id, "name": name, "wrapped_key": wrapped, "created_at": project.created_at}
-        with self._database.write(durable=True) as connection:
-            try:
-                connection.execute(insert(projects).values(values))
-            except IntegrityError as error:
-                raise Conflict("There is a project of this name already.", code="project_exists") from error
-            self._give_to_owner(connection, project, by)
+        self._keys.create("project", project.id)
+        try:
+            self._insert(project, by)
+        except BaseException:
+            self._keys.destroy("project", project.id)
+            raise
         return project
 
     def get(self, name_or_id: str, *, by: Caller, need: Role = "reader") -> Project:
@@ -89,11 +87,7 @@ class Projects:
 
         Raises: NotFound if it is gone, StorageCorrupt if the stored key was changed.
         """
-        with self._database.read() as connection:
-            wrapped = connection.scalar(select(projects.c.wrapped_key).where(projects.c.id == project.id))
-        if wrapped is None:
-            raise _no_project()
-        return self._blobs.project_key(wrapped)
+        return self._keys.get("project", project.id)
 
     def members(self, project: str, *, by: Caller) -> list[Member]:
         """Who belongs to a project, by name. Raises: NotFound."""
@@ -141,6 +135,15 @@ class Projects:
         with self._database.read() as connection:
             rows = connection.execute(_visible(by).order_by(func.lower(projects.c.name)))
             return [Project(row.id, row.name, row.role, row.created_at) for row in rows]
+
+    def _insert(self, project: Project, by: Caller) -> None:
+        values = {"id": project.id, "name": project.name, "created_at": project.created_at}
+        with self._database.write(durable=True) as connection:
+            try:
+                connection.execute(insert(projects).values(values))
+            except IntegrityError as error:
+                raise Conflict("There is a project of this name already.", code="project_exists") from error
+            self._give_to_owner(connection, project, by)
 
     def _get(self, connection: Connection, name_or_id: str, by: Caller, need: Role) -> Project:
         statement = _visible(by).where(or_(projects.c.id == name_or_id, projects.c.name == name_or_id))

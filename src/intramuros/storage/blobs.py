@@ -1,7 +1,7 @@
 """Original files, encrypted: one file for each under a random name, in segments under its project's key.
 
-Called by the documents' library. It knows no documents and no projects: a project hands in its own key, which the
-data key wraps. What `put` returned is on the disk; a name that is not there yet, or no longer, is nowhere.
+Called by the documents' library. It knows no documents and no projects: a project hands in its own key. What `put`
+returned is on the disk; a name that is not there yet, or no longer, is nowhere.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from intramuros.errors import NotFound, StorageCorrupt
-from intramuros.security.crypto import KEY_BYTES, Readable, Writable, decrypt_stream, encrypt_stream, open_sealed, seal
+from intramuros.security.crypto import Readable, Writable, decrypt_stream, encrypt_stream
 from intramuros.storage.failures import from_system
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _UNFINISHED = ".part"
-_WRAPPING = b"project key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +38,8 @@ class BlobInfo:
 class Blobs:
     """The encrypted files under `folder`."""
 
-    def __init__(self, folder: Path, data_key: bytes) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._data_key = data_key
-
-    def new_project_key(self) -> tuple[bytes, bytes]:
-        """A key for the files of one project, and the same wrapped by the data key, to be stored."""
-        key = secrets.token_bytes(KEY_BYTES)
-        return key, seal(self._data_key, key, context=_WRAPPING)
-
-    def project_key(self, wrapped: bytes) -> bytes:
-        """The key in a wrapped one.
-
-        Raises: StorageCorrupt if it was changed or belongs to other data.
-        """
-        return open_sealed(self._data_key, wrapped, context=_WRAPPING)
 
     def put(self, key: bytes, source: BinaryIO | Readable | bytes) -> BlobInfo:
         """Stores everything `source` gives; when this returns, it is on the disk under its name.

@@ -162,8 +162,9 @@ projects = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("name", String, nullable=False, unique=True),
-    Column("wrapped_key", LargeBinary, nullable=False),  # the project's blob key, wrapped by the data key
     Column("created_at", Float, nullable=False),
+    Column("keep_conversations_days", Integer),  # after the last turn; null: for ever
+    Column("keep_documents_days", Integer),  # after they were added; null: for ever
 )
 
 members = Table(
@@ -256,9 +257,28 @@ turns = Table(
     Column("id", String, primary_key=True),
     Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("ordinal", Integer, nullable=False),
-    Column("question", Text, nullable=False),
-    Column("answer", JSON, nullable=False),
+    # Both JSON, sealed under the keys of the person and of the project.
+    Column("question", LargeBinary, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
     Column("created_at", Float, nullable=False),
+)
+
+# What was erased, or is being erased: no content and no name, but for the samples while it runs.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),  # user | project | document | conversation
+    Column("subject", String, nullable=False),  # its id
+    Column("reason", String, nullable=False),  # asked | retention
+    Column("state", String, nullable=False),  # begun | removed | done
+    Column("actor", String, nullable=False),
+    Column("begun_at", Float, nullable=False),
+    Column("finished_at", Float),
+    Column("counts", JSON, nullable=False),
+    Column("samples", LargeBinary),  # of what goes, to be searched for afterwards; sealed, and gone at the end
+    Column("statement", Text),  # the receipt: the signature is over exactly these characters
+    Column("signature", LargeBinary),
 )
 
 # A request that has begun. It becomes one row of `audit`; after a crash, one row with the outcome "interrupted".
@@ -306,6 +326,7 @@ __all__ = [
     "conversations",
     "documents",
     "enrolments_due",
+    "erasures",
     "facts",
     "invitations",
     "members",

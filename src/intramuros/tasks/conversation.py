@@ -1,11 +1,13 @@
 """Conversations: the questions one person asked in one project, each with its answer as it was given.
 
 Called by the answer task, which adds turns, and by the pages that show them. A conversation belongs to whoever began
-it: nobody else sees it, administrators included.
+it: nobody else sees it, administrators included. What was asked and answered is sealed in its row, under a key that
+takes both the person's and the project's: when either is erased, no copy of the database gives it back.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +16,13 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from intramuros.accounts.caller import Caller
 from intramuros.accounts.projects import Project
 from intramuros.errors import NotFound
+from intramuros.security.crypto import open_sealed, seal
+from intramuros.security.subject_keys import SubjectKeys
 from intramuros.storage.database import Database
 from intramuros.storage.schema import conversations, new_id, now, turns
+
+PLAIN = b"\0"
+"""How a value begins that a version before keys of subjects kept; a sealed one begins otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +47,8 @@ class Turn:
 class Conversations:
     """The stored conversations. Raises: NotFound from every use of one that is not the caller's own in this project."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, keys: SubjectKeys) -> None:
+        self._database, self._keys = database, keys
 
     def create(self, project: Project, *, by: Caller) -> str:
         """Begins a conversation and returns its id."""
@@ -56,12 +63,16 @@ class Conversations:
             _own(connection, conversation, project, by)
             rows = connection.execute(
                 select(turns).where(turns.c.conversation_id == conversation).order_by(turns.c.ordinal)
-            )
-            return [Turn(row.id, row.question, row.answer, row.created_at) for row in rows]
+            ).all()
+        key = self._keys.shared(project.id, by.user_id) if rows else b""
+        return [
+            Turn(row.id, opened(key, row.question, row.id), opened(key, row.answer, row.id), row.created_at)
+            for row in rows
+        ]
 
     def append(self, conversation: str, *, project: Project, by: Caller, question: str, answer: dict[str, Any]) -> str:
         """Adds a turn and returns its id."""
-        turn = new_id()
+        turn, key = new_id(), self._keys.shared(project.id, by.user_id)
         with self._database.write() as connection:
             _own(connection, conversation, project, by)
             mine = turns.c.conversation_id == conversation
@@ -71,8 +82,8 @@ class Conversations:
                     id=turn,
                     conversation_id=conversation,
                     ordinal=ordinal,
-                    question=question,
-                    answer=answer,
+                    question=sealed(key, question, turn),
+                    answer=sealed(key, answer, turn),
                     created_at=now(),
                 )
             )
@@ -89,13 +100,45 @@ class Conversations:
         """The caller's own conversations that have a question, latest first."""
         first = turns.c.ordinal == 0
         statement = (
-            select(conversations.c.id, turns.c.question, conversations.c.updated_at)
+            select(conversations.c.id, turns.c.question, turns.c.id.label("turn"), conversations.c.updated_at)
             .join(turns, (turns.c.conversation_id == conversations.c.id) & first)
             .where(conversations.c.project_id == project.id, conversations.c.user_id == by.user_id)
             .order_by(conversations.c.updated_at.desc())
         )
         with self._database.read() as connection:
-            return [Conversation(row.id, row.question, row.updated_at) for row in connection.execute(statement)]
+            rows = connection.execute(statement).all()
+        key = self._keys.shared(project.id, by.user_id) if rows else b""
+        return [Conversation(row.id, opened(key, row.question, row.turn), row.updated_at) for row in rows]
+
+    def seal_plain(self) -> int:
+        """Seals turns that an older version kept plain; returns how many."""
+        statement = (
+            select(turns, conversations.c.project_id, conversations.c.user_id)
+            .join(conversations, conversations.c.id == turns.c.conversation_id)
+            .where(func.substr(turns.c.question, 1, 1) == PLAIN)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(statement).all()
+        for row in rows:
+            key = self._keys.shared(row.project_id, row.user_id)
+            values = {
+                name: sealed(key, opened(key, value, row.id), row.id)
+                for name, value in (("question", row.question), ("answer", row.answer))
+            }
+            with self._database.write() as connection:
+                connection.execute(update(turns).where(turns.c.id == row.id).values(values))
+        return len(rows)
+
+
+def sealed(key: bytes, value: Any, turn: str) -> bytes:
+    """A question or an answer as its row holds it."""
+    return seal(key, json.dumps(value, ensure_ascii=False).encode(), context=turn.encode())
+
+
+def opened(key: bytes, stored: bytes, turn: str) -> Any:
+    """What `sealed` made. Raises: StorageCorrupt."""
+    is_plain = stored[:1] == PLAIN
+    return json.loads(stored[1:] if is_plain else open_sealed(key, stored, context=turn.encode()))
 
 
 def _own(connection: Connection, conversation: str, project: Project, by: Caller) -> None:

@@ -23,6 +23,7 @@ from intramuros.engines.pool import EnginePool
 from intramuros.errors import ContextOverflow, EgressRefused, IntramurosError, ModelNotFound
 from intramuros.models.installed import InstalledModel, InstalledModels
 from intramuros.privacy.egress import Egress
+from intramuros.security.crypto import KEY_BYTES
 from intramuros.settings import Settings
 from intramuros.storage import facts, fulltext, vectors
 from intramuros.storage.blobs import Blobs
@@ -110,8 +111,7 @@ class SelfTest:
 
     def _leave_and_look_for_words(self) -> str:
         word = "canari" + secrets.token_hex(12)
-        key, _ = self.blobs.new_project_key()
-        blob = self.blobs.put(key, word.encode() * 100)
+        blob = self.blobs.put(secrets.token_bytes(KEY_BYTES), word.encode() * 100)
         row = -secrets.randbits(40)
         try:
             with self.database.write() as connection:

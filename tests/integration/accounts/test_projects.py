@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select, update
 
 from intramuros.accounts.caller import LOCAL, Caller
 from intramuros.accounts.keys import ApiKeys
 from intramuros.accounts.projects import Project, Projects
 from intramuros.accounts.users import Users
 from intramuros.errors import BadRequest, Conflict, NotAllowed, NotFound, StorageCorrupt
+from intramuros.security.subject_keys import SubjectKeys
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database
-from intramuros.storage.schema import projects as table
 from tests.integration.conftest import PASSWORD, People
 
 
@@ -169,21 +168,17 @@ def test_each_project_has_its_own_key(
     info = blobs.put(key, b"lease")
     with pytest.raises(StorageCorrupt):
         blobs.open(projects.key(other), info.id)
-    with database.read() as connection:
-        assert key not in repr(connection.execute(select(table.c.wrapped_key)).all()).encode()
 
 
-def test_a_damaged_project_key_is_seen(
-    projects: Projects, project: Project, people: People, database: Database
-) -> None:
-    with database.write() as connection:
-        connection.execute(update(table).values(wrapped_key=b"\x01" + bytes(60)))
-    with pytest.raises(StorageCorrupt):
-        projects.key(project)
-
-
-def test_the_key_of_a_project_that_is_gone(projects: Projects, project: Project, database: Database) -> None:
-    with database.write() as connection:
-        connection.execute(table.delete())
+def test_the_key_of_a_project_that_is_gone(projects: Projects, project: Project, subject_keys: SubjectKeys) -> None:
+    assert subject_keys.destroy("project", project.id)
     with pytest.raises(NotFound):
         projects.key(project)
+
+
+def test_a_project_that_could_not_be_made_leaves_no_key(
+    projects: Projects, project: Project, people: People, subject_keys: SubjectKeys
+) -> None:
+    with pytest.raises(Conflict):
+        projects.create(project.name, by=people.alice)
+    assert list(subject_keys.subjects()) == [("project", project.id)]

@@ -19,7 +19,7 @@ CONTENT = b"The lease runs for nine years. " * 20_000
 
 @pytest.fixture
 def key(blobs: Blobs) -> bytes:
-    return blobs.new_project_key()[0]
+    return secrets.token_bytes(32)
 
 
 def files(blobs: Blobs) -> list[Path]:
@@ -57,17 +57,7 @@ def test_read_to_streams(blobs: Blobs, key: bytes, tmp_path: Path) -> None:
 def test_another_project_s_key_does_not_open(blobs: Blobs, key: bytes) -> None:
     info = blobs.put(key, CONTENT)
     with pytest.raises(StorageCorrupt):
-        blobs.open(blobs.new_project_key()[0], info.id)
-
-
-def test_project_keys_are_wrapped(blobs: Blobs) -> None:
-    key, wrapped = blobs.new_project_key()
-    assert key not in wrapped
-    assert blobs.project_key(wrapped) == key
-    with pytest.raises(StorageCorrupt):
-        Blobs(blobs.folder, secrets.token_bytes(32)).project_key(wrapped)
-    with pytest.raises(StorageCorrupt):
-        blobs.project_key(wrapped[:-1] + bytes([wrapped[-1] ^ 1]))
+        blobs.open(secrets.token_bytes(32), info.id)
 
 
 @pytest.mark.parametrize("at", [0, 5, 40, 70_000, -1])

@@ -143,7 +143,7 @@ def test_a_failed_transaction_leaves_the_index_as_it_was(filled: Database) -> No
 def add_chunk(database: Database) -> tuple[int, str]:
     with database.write() as connection:
         project, document = new_id(), new_id()
-        connection.execute(insert(projects).values(id=project, name=project, wrapped_key=b"", created_at=now()))
+        connection.execute(insert(projects).values(id=project, name=project, created_at=now()))
         connection.execute(
             insert(documents).values(
                 id=document,

@@ -24,7 +24,7 @@ def chunk(database: Database, project: str, *, number: int = 1) -> list[int]:
     """Chunks of a new document in a project, which is made if need be."""
     with database.write() as connection:
         if connection.execute(select(projects).where(projects.c.id == project)).first() is None:
-            row = {"id": project, "name": project, "wrapped_key": b"", "created_at": now()}
+            row = {"id": project, "name": project, "created_at": now()}
             connection.execute(insert(projects).values(row))
         document = new_id()
         connection.execute(

@@ -16,6 +16,7 @@ from intramuros.errors import BadRequest, EngineDied, ModelNotFound, NotFound
 from intramuros.observability.metrics import Metrics
 from intramuros.retrieval.prompt import NOT_FOUND
 from intramuros.retrieval.search import Search
+from intramuros.security.subject_keys import SubjectKeys
 from intramuros.storage.database import Database
 from intramuros.storage.schema import documents
 from intramuros.tasks.answer import Answer, AnswerTask, Done, Found, JudgedSentence, Text
@@ -66,12 +67,12 @@ class Asking:
 
 
 @pytest.fixture
-def ask(database: Database, project: Project, people: People) -> Asking:
+def ask(database: Database, subject_keys: SubjectKeys, project: Project, people: People) -> Asking:
     for name, text in {"bail.md": LEASE, "faq.md": FAQ, "regles.md": RULES}.items():
         add(database, project, name, text)
     engine = Writer()
     pool = ScriptedPool(engine)
-    task = AnswerTask(Search(database), pool, Installed("quotes"), Conversations(database), Metrics())
+    task = AnswerTask(Search(database), pool, Installed("quotes"), Conversations(database, subject_keys), Metrics())
     return Asking(task, project, people, engine, pool, Entry("answer", None, "api"))
 
 

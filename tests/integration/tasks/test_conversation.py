@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
 from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.projects import Project, Projects
-from intramuros.errors import NotFound
+from intramuros.errors import NotFound, StorageCorrupt
+from intramuros.security.subject_keys import SubjectKeys
 from intramuros.storage.database import Database
+from intramuros.storage.schema import turns
 from intramuros.tasks.conversation import Conversations
 from tests.integration.conftest import People
 
 
 @pytest.fixture
-def conversations(database: Database) -> Conversations:
-    return Conversations(database)
+def conversations(database: Database, subject_keys: SubjectKeys) -> Conversations:
+    return Conversations(database, subject_keys)
 
 
 def test_turns_are_kept_in_order(conversations: Conversations, project: Project, people: People) -> None:
@@ -66,4 +69,18 @@ def test_removed_is_gone_with_its_turns(conversations: Conversations, project: P
     conversations.remove(begun, project=project, by=people.alice)
     assert conversations.list(project, by=people.alice) == []
     with pytest.raises(NotFound):
+        conversations.turns(begun, project=project, by=people.alice)
+
+
+def test_what_was_asked_is_sealed_and_ends_with_the_person_or_the_project(
+    conversations: Conversations, project: Project, people: People, database: Database, subject_keys: SubjectKeys
+) -> None:
+    begun = conversations.create(project, by=people.alice)
+    conversations.append(begun, project=project, by=people.alice, question="zebulon", answer={"answer": "quatorzaine"})
+    with database.read() as connection:
+        stored = repr(connection.execute(select(turns)).all())
+    assert "zebulon" not in stored
+    assert "quatorzaine" not in stored
+    subject_keys.destroy("user", people.alice.user_id)
+    with pytest.raises(StorageCorrupt):  # a restored row of somebody whose key was destroyed
         conversations.turns(begun, project=project, by=people.alice)

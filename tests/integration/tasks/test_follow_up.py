@@ -15,6 +15,7 @@ from intramuros.models import catalogue
 from intramuros.models.installed import InstalledModels
 from intramuros.privacy.egress import Egress
 from intramuros.retrieval.search import Search
+from intramuros.security.subject_keys import SubjectKeys
 from intramuros.settings import load
 from intramuros.storage.database import Database
 from intramuros.tasks import fitting
@@ -37,12 +38,14 @@ class Remembered:
 
 
 @pytest.fixture
-async def task(tmp_path: Path, database: Database, starter_model: Path) -> AsyncIterator[AnswerTask]:
+async def task(
+    tmp_path: Path, database: Database, subject_keys: SubjectKeys, starter_model: Path
+) -> AsyncIterator[AnswerTask]:
     settings = load({"data": tmp_path / "data", "autotune": False, "context_tokens": 2048}, environ={})
     models = InstalledModels(settings.models_folder, catalogue.load(), default=Remembered())
     models.add_file(starter_model, "starter-test")
     pool = EnginePool(models, settings, egress=Egress())
-    yield AnswerTask(Search(database), pool, models, Conversations(database))
+    yield AnswerTask(Search(database), pool, models, Conversations(database, subject_keys))
     await pool.stop()
 
 
