@@ -44,6 +44,7 @@ class Installed:
 
     def records(self, *actions: str) -> list[Any]:
         """The audit's records of these actions, or all, in order."""
+        self.app.audit.flush()
         with self.app.database.read() as connection:
             rows = connection.execute(audit.select().order_by(audit.c.sequence)).all()
         return [row for row in rows if not actions or row.action in actions]

@@ -82,6 +82,11 @@ class Copying:
             return CopyState(state.place, False, "it does not answer", state.sequence)
         return state
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether requests may begin, as far as is known without trying the place."""
+        return not self._required or (self._state is not None and self.state.ok)
+
     def require(self) -> None:
         """Raises: AuditUnavailable if the place is required and can't be written."""
         if not self._required or self.state.ok:

@@ -1,7 +1,7 @@
-"""The audit's two tables: openings and closings go in, a chain of records stays.
+"""Openings and closings go into the journal, closings from there into the chain: the audit's table.
 
-Called by `audit.record`, from any thread; each call is one transaction. It knows no requests and no event loops. A
-closing that can't be written is kept and written with the next: its opening is on the disk, so it can't get lost.
+Called by `audit.record`, from any thread; each `write` is one transaction. It knows no requests and no event loops. A
+closing that can't be chained now is chained with the next, and if need be by the next process: it is in the journal.
 
 Every so many records the head is signed, in the transaction that makes it the head: that costs some 0.1 ms and no
 further commit.
@@ -9,6 +9,7 @@ further commit.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
@@ -16,28 +17,34 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from intramuros.audit.chain import HEAD_FACT, Head, Record, link, sealed, unsealed
 from intramuros.audit.entry import Entry
+from intramuros.audit.journal import Journal, left_by, names_in
 from intramuros.audit.statement import CHECKPOINT, Signer, Statement, keep, latest, signer
-from intramuros.errors import AuditUnavailable, StorageCorrupt, StorageError
+from intramuros.errors import AuditUnavailable, StorageBusy, StorageCorrupt, StorageError
+from intramuros.security.crypto import derive
 from intramuros.storage.database import Database
+from intramuros.storage.failures import from_system
 from intramuros.storage.liveness import Holder
-from intramuros.storage.schema import audit, audit_open
+from intramuros.storage.schema import audit
 
 Step = Entry | Record
 """An opening, or a closing."""
 
+BUSY_S = 30.0
+"""How long another writer may keep the chain waiting before requests are refused: their records are in the journal."""
+
 _MAX_UNWRITTEN = 10_000
+_ANNOUNCED = "audit_journal:"
 
 _log = logging.getLogger(__name__)
 
-# Plain SQL, because these run twice in every request: building statements cost as much as the commit.
-_OPEN = "INSERT INTO audit_open (id, opened_at, holder, facts) VALUES (?, ?, ?, ?)"
-_CLOSE = "DELETE FROM audit_open WHERE id = ?"
+# Plain SQL, because these run for every request: building statements cost as much as the commit.
 _APPEND = (
     "INSERT INTO audit (sequence, id, at, actor, credential, action, object, outcome, facts, hash)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -46,6 +53,9 @@ _LAST = (
     "SELECT (SELECT value FROM facts WHERE name = ?), sequence, hash"
     " FROM (SELECT 1) LEFT JOIN (SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1)"
 )
+_ANNOUNCE = "INSERT OR REPLACE INTO facts (name, value) VALUES (?, 'true')"
+_WITHDRAW = "DELETE FROM facts WHERE name = ?"
+_ANNOUNCEMENTS = f"SELECT substr(name, {len(_ANNOUNCED) + 1}) FROM facts WHERE name LIKE '{_ANNOUNCED}%'"
 _SEAL = "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 
@@ -69,13 +79,14 @@ class Ledger:
         key: bytes,
         *,
         wait_s: float,
+        busy_s: float = BUSY_S,
         instance: str = "",
         pace: Pace | None = None,
         on_checkpoint: Callable[[Statement], None] | None = None,
     ) -> None:
         self._database = database
         self._key = key
-        self._wait_s = wait_s
+        self._wait_s, self._busy_s = wait_s, busy_s
         self._instance = instance
         self._pace = pace or Pace()
         self._on_checkpoint = on_checkpoint
@@ -85,7 +96,15 @@ class Ledger:
         self._unsigned_since = 0.0
         self._lock = threading.Lock()
         self._unwritten: deque[Record] = deque(maxlen=_MAX_UNWRITTEN)
+        self._busy_since: float | None = None
         self._holder: Holder | None = None
+        self._journal: Journal | None = None
+        self._beginning = threading.Lock()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a request may begin with a line in the journal alone: the chain takes closings, so far."""
+        return self._journal is not None and (not self._unwritten or self._is_only_busy)
 
     @property
     def is_behind(self) -> bool:
@@ -99,24 +118,47 @@ class Ledger:
             return None
         return max(0.0, self._unsigned_since + self._pace.seconds - time.monotonic())
 
-    def write(self, steps: Sequence[Step]) -> None:
-        """Writes openings and closings, and closings that failed before."""
-        openings = [step for step in steps if isinstance(step, Entry)]
-        records = [step for step in steps if isinstance(step, Record)]
+    def open(self, entry: Entry) -> None:
+        """Puts an opening on the disk, if what was closed before can be chained."""
+        try:
+            if self._unwritten and not self._is_only_busy:
+                self.write([])
+            self._begun().open(entry)
+        except OSError as error:
+            raise _unavailable(from_system(error, self._journals)) from error
+        except StorageError as error:
+            raise _unavailable(error) from error
+
+    def close(self, record: Record) -> bool:
+        """Puts a closing on the disk, where it waits for `write`; returns whether that could be done."""
+        try:
+            self._begun().close(record)
+        except (OSError, StorageError):
+            return False
+        return True
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Chains closings, and those that could not be chained before."""
         with self._lock:
             again = list(self._unwritten)
             self._unwritten.clear()
         try:
             with self._database.write(wait_s=self._wait_s) as connection:
-                self._open(connection, openings)
-                closings = _missing(connection, again) + records
+                closings = _missing(connection, again) + list(records)
                 head = self._append(connection, closings)
                 checkpoint = self._sign(connection, head) if head and self._is_due(head, len(closings)) else None
         except Exception as error:
             self._signer = None  # its key may just have been made, in vain
             with self._lock:
-                self._unwritten.extend(again + records)
+                self._unwritten.extend([*again, *records])
+                if not isinstance(error, StorageBusy):
+                    self._busy_since = None
+                elif self._busy_since is None:
+                    self._busy_since = time.monotonic()
             raise _unavailable(error) from error
+        self._busy_since = None
+        if self._journal is not None:
+            self._journal.settle(record.id for record in [*again, *records])
         if head:
             signed = checkpoint.sequence if checkpoint else head.sequence - len(closings)
             self._note(head, signed=signed, checkpoint=checkpoint)
@@ -135,30 +177,58 @@ class Ledger:
         self._note(head, signed=head.sequence, checkpoint=checkpoint)
 
     def recover(self) -> int:
-        """Closes entries whose process is gone, as interrupted; returns how many."""
+        """Chains what processes that are gone left in their journals; returns how many records that were."""
         try:
-            holder = self._alive()
+            holder, folder = self._alive(), self._journals
             with self._database.write(wait_s=self._wait_s) as connection:
-                rows = connection.execute(select(audit_open).order_by(audit_open.c.opened_at)).all()
-                stale = [_interrupted(row) for row in rows if not holder.is_alive(row.holder)]
-                self._append(connection, stale)
+                announced = [str(row[0]) for row in connection.exec_driver_sql(_ANNOUNCEMENTS)]
+                dead = [name for name in {*announced, *names_in(folder)} if not holder.is_alive(name)]
+                left = [left_by(name, folder=folder, key=self._journal_key) for name in dead]
+                records = sorted((record for journal in left for record in journal.records), key=lambda r: r.at)
+                new = _missing(connection, records)
+                self._append(connection, new)
+                for name in dead:
+                    connection.exec_driver_sql(_WITHDRAW, (_ANNOUNCED + name,))
+            for journal in left:
+                journal.path.unlink(missing_ok=True)
         except Exception as error:
             raise _unavailable(error) from error
         holder.sweep()
-        return len(stale)
+        return len(new)
 
-    def close(self) -> None:
+    def close_journal(self) -> None:
         """Ends this process's hold on what it has open."""
-        if self._holder is not None:
-            self._holder.close()
-            self._holder = None
+        journal, self._journal = self._journal, None
+        holder, self._holder = self._holder, None
+        if journal is not None and holder is not None and journal.end():
+            with contextlib.suppress(StorageError), self._database.write(wait_s=self._wait_s) as connection:
+                connection.exec_driver_sql(_WITHDRAW, (_ANNOUNCED + holder.name,))
+        if holder is not None:
+            holder.close()
 
-    def _open(self, connection: Connection, entries: Sequence[Entry]) -> None:
-        if not entries:
-            return
-        holder = self._alive().name
-        rows = [(e.id, e.opened_at, holder, json.dumps(e.opening(), separators=(",", ":"))) for e in entries]
-        connection.exec_driver_sql(_OPEN, rows)
+    @property
+    def _is_only_busy(self) -> bool:
+        return self._busy_since is not None and time.monotonic() - self._busy_since < self._busy_s
+
+    @property
+    def _journals(self) -> Path:
+        return self._database.path.parent / "journals"
+
+    @property
+    def _journal_key(self) -> bytes:
+        return derive(self._key, "journal")
+
+    def _begun(self) -> Journal:
+        """This process's journal, announced in the database so that nobody can take it away unnoticed."""
+        if self._journal is not None:
+            return self._journal
+        holder = self._alive()
+        with self._beginning:
+            if self._journal is None:
+                with self._database.write(wait_s=self._wait_s) as connection:
+                    connection.exec_driver_sql(_ANNOUNCE, (_ANNOUNCED + holder.name,))
+                self._journal = Journal(self._journals, self._journal_key, holder=holder)
+            return self._journal
 
     def _append(self, connection: Connection, records: Sequence[Record]) -> Head | None:
         if not records:
@@ -169,7 +239,6 @@ class Ledger:
             head = link(head, record)
             rows.append(_row(record, head))
         connection.exec_driver_sql(_APPEND, rows)
-        connection.exec_driver_sql(_CLOSE, [(record.id,) for record in records])
         connection.exec_driver_sql(_SEAL, (HEAD_FACT, json.dumps(sealed(head, self._key))))
         return head
 
@@ -217,8 +286,10 @@ def _missing(connection: Connection, records: Sequence[Record]) -> list[Record]:
     """Those that are not written yet: an attempt may have been committed although it reported a failure."""
     if not records:
         return []
-    ids = [record.id for record in records]
-    written = set(connection.scalars(select(audit.c.id).where(audit.c.id.in_(ids))))
+    written = set()
+    for start in range(0, len(records), 500):
+        ids = [record.id for record in records[start : start + 500]]
+        written |= set(connection.scalars(select(audit.c.id).where(audit.c.id.in_(ids))))
     return [record for record in records if record.id not in written]
 
 
@@ -235,12 +306,6 @@ def _row(record: Record, head: Head) -> tuple[Any, ...]:
         json.dumps(record.facts, separators=(",", ":")),
         head.hash,
     )
-
-
-def _interrupted(row: Any) -> Record:
-    known = dict(row.facts)
-    named = {name: known.pop(name, None) for name in ("action", "object", "actor", "credential")}
-    return Record(id=row.id, at=row.opened_at, outcome="interrupted", facts=known, **named)
 
 
 def _unavailable(error: Exception) -> AuditUnavailable:

@@ -1,9 +1,9 @@
 """The audit as the rest sees it: one record for each request, opened before it runs and closed when it ends.
 
-Called by the doors' guard and the command line. An entry that can't be opened stops the request. Openings and
-closings of requests that run at the same time share a transaction, made by one writer thread: a commit costs more
-than a hundred records. What a crash leaves open becomes a record with the outcome `interrupted`. The same thread signs
-the chain's head every so often, and another one copies what was signed to a second place.
+Called by the doors' guard and the command line. An entry that can't be opened stops the request. A request waits for
+a line in the process's journal, not for the database: one writer thread chains what was closed meanwhile, all in one
+transaction, a moment later. What a crash leaves open becomes a record with the outcome `interrupted`. The same thread
+signs the chain's head every so often, and another one copies what was signed to a second place.
 
     async with audit.entry("answer", by=caller, via="web") as entry:
         …
@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,9 +23,10 @@ from itertools import chain
 from types import TracebackType
 
 from intramuros.audit import export, retention, verify
+from intramuros.audit.chain import Record
 from intramuros.audit.copying import Copying, CopyState
 from intramuros.audit.entry import Actor, Entry
-from intramuros.audit.ledger import Ledger, Pace, Step
+from intramuros.audit.ledger import BUSY_S, Ledger, Pace, Step
 from intramuros.audit.places import Place
 from intramuros.audit.statement import Signer, existing_signer, signer
 from intramuros.audit.vouched import Vouched
@@ -35,19 +36,27 @@ from intramuros.storage.database import Database
 WAIT_S = 5.0
 """How long a request waits for the database before it is refused."""
 
+GATHER_S = 0.025
+"""How long closings are gathered for one transaction. They are on the disk meanwhile."""
+
 _MAX_BATCH = 1000
 _RETRY_S = 1.0
 
 
 @dataclass(slots=True)
 class _Job:
-    """An opening or a closing that a coroutine waits for."""
+    """A closing nobody waits for, or an opening or closing that a coroutine waits for."""
 
     step: Step
-    future: asyncio.Future[None]
+    future: asyncio.Future[None] | None = None
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the request was cancelled before its entry was open; then its closing comes by itself."""
+        return self.future is not None and self.future.cancelled()
 
     def settle(self, error: Exception | None) -> None:
-        if self.future.done():
+        if self.future is None or self.future.done():
             return
         if error is None:
             self.future.set_result(None)
@@ -68,6 +77,7 @@ class Audit:
         key: bytes,
         *,
         wait_s: float = WAIT_S,
+        busy_s: float = BUSY_S,
         instance: str = "",
         pace: Pace | None = None,
         copy: Place | None = None,
@@ -82,12 +92,17 @@ class Audit:
             database,
             key,
             wait_s=wait_s,
+            busy_s=busy_s,
             instance=instance,
             pace=pace,
             on_checkpoint=self._copying.submit if self._copying else None,
         )
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: deque[_Job] = deque()
+        self._has_jobs = threading.Event()
+        self._is_awaited = threading.Event()
+        self._is_stopping = False
         self._starting = threading.Lock()
+        self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -99,13 +114,16 @@ class Audit:
         with self._starting:
             thread, self._thread = self._thread, None
         if thread is not None:
-            self._jobs.put(None)
+            self._is_stopping = True
+            self._is_awaited.set()
+            self._has_jobs.set()
             thread.join()
+            self._is_stopping = False
         if self._ledger.checkpoint_due_s is not None:
             self._sign()
         if self._copying is not None:
             self._copying.stop()
-        self._ledger.close()
+        self._ledger.close_journal()
 
     def entry(self, action: str, *, by: Actor | None = None, object: str | None = None, via: str = "api") -> Running:
         """The entry of a request: `async with` it, around everything the request does."""
@@ -121,13 +139,13 @@ class Audit:
         entry = Entry(action, object, via)
         entry.by(by)
         self._require_copy()
-        self._ledger.write([entry])
+        self._ledger.open(entry)
         try:
             yield entry
         except BaseException as error:
-            self._ledger.write([entry.finished(error)])
+            self._close_now(entry.finished(error))
             raise
-        self._ledger.write([entry.finished(None)])
+        self._close_now(entry.finished(None))
 
     def recover(self) -> int:
         """Closes entries whose process is gone, as interrupted, and signs what it had not; returns how many."""
@@ -142,6 +160,7 @@ class Audit:
 
         `public` is the key that must have signed; else the database's own. Raises: OSError if the place can't be read.
         """
+        self.flush()
         lines = chain(self._copy.lines() if self._copy else (), copies)
         with self._database.read() as connection:
             return verify.verify(connection, key=self._key, public=public, copies=lines)
@@ -152,17 +171,20 @@ class Audit:
 
     def export(self, *, since: float | None = None, until: float | None = None) -> Iterator[str]:
         """The lines of an export that can be verified with the public key alone."""
+        self.flush()
         signing = self._signer()
         with self._database.read() as connection:
             yield from export.jsonl(connection, signing, since=since, until=until)
 
     def export_syslog(self, *, since: float | None = None, until: float | None = None) -> Iterator[str]:
         """The records as syslog lines."""
+        self.flush()
         with self._database.read() as connection:
             yield from export.syslog(connection, since=since, until=until)
 
     def purge(self, *, before: float) -> retention.Purged:
         """Removes the records signed before that moment, and leaves signed summaries of them."""
+        self.flush()
         return retention.purge(self._database, self._signer(), before=before)
 
     def copy_state(self, *, anew: bool = False) -> CopyState | None:
@@ -171,13 +193,44 @@ class Audit:
             return None
         return self._copying.probe() if anew else self._copying.state
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether an entry may open at once, without waiting for the writer."""
+        return self._ledger.is_ready and (self._copying is None or self._copying.is_ready)
+
+    def open(self, entry: Entry) -> None:
+        """Opens an entry; only when `is_ready`."""
+        self._ledger.open(entry)
+
+    def close(self, record: Record) -> bool:
+        """Stores how a request ended and has it chained soon; returns whether that could be done."""
+        if not self._ledger.close(record):
+            return False
+        self._put(_Job(record))
+        return True
+
     def hand_over(self, step: Step) -> asyncio.Future[None]:
-        """Hands an opening or a closing to the writer at once; the future tells when it is committed."""
-        future = asyncio.get_running_loop().create_future()
+        """Hands an opening or a closing to the writer at once; the future tells when it is stored and chained."""
+        job = _Job(step, asyncio.get_running_loop().create_future())
+        assert job.future is not None
+        self._put(job)
+        self._is_awaited.set()
+        return job.future
+
+    def flush(self) -> None:
+        """Chains what was closed until now, if it can be; for whoever reads the records next."""
+        self._write_all()
+
+    def _put(self, job: _Job) -> None:
+        self._jobs.append(job)
         if self._thread is None:
             self._start_writer()
-        self._jobs.put(_Job(step, future))
-        return future
+        if not self._has_jobs.is_set():
+            self._has_jobs.set()
+
+    def _close_now(self, record: Record) -> None:
+        self._ledger.close(record)
+        self._ledger.write([record])
 
     def _start_writer(self) -> None:
         with self._starting:
@@ -189,24 +242,48 @@ class Audit:
         """The writer: everything that waits goes into one transaction, and what comes meanwhile into the next."""
         is_last = False
         while not is_last:
-            jobs, is_last = self._waiting()
-            if jobs or self._ledger.is_behind:
-                self._write(jobs)
+            self._has_jobs.wait(_RETRY_S if self._ledger.is_behind else self._ledger.checkpoint_due_s)
+            if self._has_jobs.is_set():
+                self._is_awaited.wait(GATHER_S)
+            is_last = self._is_stopping
+            self._write_all()
             if self._ledger.checkpoint_due_s == 0:
                 self._sign()
 
-    def _write(self, jobs: Sequence[_Job]) -> None:
+    def _write_all(self) -> None:
+        self._has_jobs.clear()
+        self._is_awaited.clear()
+        with self._writing:
+            while self._jobs or self._ledger.is_behind:
+                jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), _MAX_BATCH))]
+                if not self._write(jobs):
+                    return
+
+    def _write(self, jobs: Sequence[_Job]) -> bool:
+        """One transaction for the closings, then the openings: nothing begins while what ended can't be written."""
+        openings = [job for job in jobs if isinstance(job.step, Entry) and not job.is_given_up]
+        closings = [job for job in jobs if isinstance(job.step, Record)]
+        try:
+            self._ledger.write([job.step for job in closings if isinstance(job.step, Record)])
+        except AuditUnavailable as error:
+            _settle(closings, error)
+            is_written = False
+        else:
+            _settle(closings, None)
+            is_written = True
+        for job in openings:
+            self._open_late(job)
+        return is_written
+
+    def _open_late(self, job: _Job) -> None:
+        assert isinstance(job.step, Entry)
         try:
             self._require_copy()
-        except AuditUnavailable as error:  # nothing new begins, what began is closed
-            _settle([job for job in jobs if isinstance(job.step, Entry)], error)
-            jobs = [job for job in jobs if not isinstance(job.step, Entry)]
-        try:
-            self._ledger.write([job.step for job in jobs])
+            self._ledger.open(job.step)
         except AuditUnavailable as error:
-            _settle(jobs, error)
+            _settle([job], error)
         else:
-            _settle(jobs, None)
+            _settle([job], None)
 
     def _signer(self) -> Signer:
         with self._database.read() as connection:
@@ -225,20 +302,6 @@ class Audit:
         with contextlib.suppress(AuditUnavailable):
             self._ledger.checkpoint()
 
-    def _waiting(self) -> tuple[list[_Job], bool]:
-        """What waits, and whether that is all there will be."""
-        jobs: list[_Job] = []
-        try:
-            job = self._jobs.get(timeout=_RETRY_S if self._ledger.is_behind else self._ledger.checkpoint_due_s)
-            while job is not None:
-                jobs.append(job)
-                if len(jobs) == _MAX_BATCH:
-                    return jobs, False
-                job = self._jobs.get_nowait()
-        except queue.Empty:
-            return jobs, False
-        return jobs, True
-
 
 class Running:
     """`async with` this: the entry is open before the body runs, and closed after it whatever happens."""
@@ -250,9 +313,12 @@ class Running:
         self._entry = entry
 
     async def __aenter__(self) -> Entry:
+        if self._audit.is_ready:
+            self._audit.open(self._entry)
+            return self._entry
         try:
             await self._audit.hand_over(self._entry)
-        except asyncio.CancelledError as error:  # the row may be there all the same: close it after it
+        except asyncio.CancelledError as error:  # the line may be there all the same: close it after it
             self._audit.hand_over(self._entry.finished(error))
             raise
         return self._entry
@@ -260,14 +326,17 @@ class Running:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._audit.hand_over(self._entry.finished(error))
+        record = self._entry.finished(error)
+        if not self._audit.close(record):
+            await self._audit.hand_over(record)
 
 
 def _settle(jobs: Sequence[_Job], error: AuditUnavailable | None) -> None:
     """Wakes each event loop once for all that waited on it."""
     loops: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
     for job in jobs:
-        loops.setdefault(job.future.get_loop(), []).append(job)
+        if job.future is not None:
+            loops.setdefault(job.future.get_loop(), []).append(job)
     for loop, waiting in loops.items():
         try:
             loop.call_soon_threadsafe(_wake, waiting, error)

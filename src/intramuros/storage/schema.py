@@ -281,16 +281,6 @@ erasures = Table(
     Column("signature", LargeBinary),
 )
 
-# A request that has begun. It becomes one row of `audit`; after a crash, one row with the outcome "interrupted".
-audit_open = Table(
-    "audit_open",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("opened_at", Float, nullable=False),
-    Column("holder", String, nullable=False),  # the process that opened it
-    Column("facts", JSON, nullable=False),
-)
-
 audit = Table(
     "audit",
     metadata,
@@ -320,7 +310,6 @@ audit_signed = Table(
 __all__ = [
     "api_keys",
     "audit",
-    "audit_open",
     "audit_signed",
     "chunks",
     "conversations",

@@ -62,6 +62,7 @@ def _own_actions(visit: Visit) -> list[Action]:
         .order_by(audit.c.sequence.desc())
         .limit(RECORDS)
     )
+    visit.app.audit.flush()
     with visit.app.database.read() as connection:
         rows = connection.execute(statement).all()
     return [Action(row.at, visit.words.or_else(f"action.{row.action}", row.action), row.outcome) for row in rows]

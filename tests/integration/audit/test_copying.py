@@ -239,6 +239,7 @@ async def test_what_began_is_closed_though_the_place_failed_meanwhile(
             assert audit.copy_state(anew=True)
             async with audit.entry("ask"):
                 pass
+    audit.flush()
     with database.read() as connection:
         assert connection.scalars(text("SELECT action FROM audit")).all() == ["chat"]
     audit.stop()
@@ -264,6 +265,7 @@ async def test_a_place_that_hangs_makes_no_request_wait_and_is_reported(
         for _ in range(20):
             async with audit.entry("chat"):
                 pass
+            audit.flush()
     monkeypatch.setattr("intramuros.audit.copying.LAG_S", 0.0)
     state = audit.copy_state()
     assert state is not None
