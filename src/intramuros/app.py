@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from intramuros.accounts.caller import LOCAL
+from intramuros.accounts.groups import Groups
 from intramuros.accounts.identity import Identity
 from intramuros.accounts.keys import ApiKeys
 from intramuros.accounts.projects import Projects
@@ -67,6 +68,7 @@ class App:
     api_keys: ApiKeys
     identity: Identity
     projects: Projects
+    groups: Groups
     egress: Egress
     catalogue: Catalogue
     models: InstalledModels
@@ -172,6 +174,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
     api_keys = ApiKeys(database)
     identity = Identity(database, sessions=sessions, keys=api_keys)
     projects = Projects(database, subject_keys)
+    groups = Groups(database)
     metrics = Metrics()
 
     egress = Egress()
@@ -220,6 +223,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         api_keys=api_keys,
         identity=identity,
         projects=projects,
+        groups=groups,
         egress=egress,
         catalogue=catalogue,
         models=models,

@@ -11,7 +11,7 @@ class Caller:
 
     user_id: str
     name: str
-    role: str  # administrator | member
+    role: str  # administrator | auditor | manager | member | service
     credential: str  # "session" | "key:<id>" | "local"
     language: str = "fr"
     must_enrol: bool = False  # may do nothing but set up a second factor
@@ -21,6 +21,21 @@ class Caller:
     def is_administrator(self) -> bool:
         """Whether they may manage the installation."""
         return self.role == "administrator"
+
+    @property
+    def is_auditor(self) -> bool:
+        """Whether they may read the audit and the reports about access."""
+        return self.role in {"auditor", "administrator"}
+
+    @property
+    def is_manager(self) -> bool:
+        """Whether they may invite members and make groups."""
+        return self.role in {"manager", "administrator"}
+
+    @property
+    def oversees(self) -> bool:
+        """Whether they may see who is here and in which groups."""
+        return self.is_auditor or self.is_manager
 
 
 LOCAL = Caller(user_id="local", name="local operator", role="administrator", credential="local")

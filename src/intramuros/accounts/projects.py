@@ -1,16 +1,18 @@
 """Projects and who may do what in them: the one place that decides it.
 
 Called by tasks, doors and the command line before anything of a project is touched. What a caller may not see does
-not exist for them. Administrators see only the projects they belong to; the operator at the machine's own command
-line, who holds the data's key, sees all.
+not exist for them. A project is shared with people and with groups; who has it several ways has the highest role.
+Administrators see only the projects they belong to, and for a while as readers what they broke the glass for
+(`accounts.break_glass`); the operator at the machine's own command line, who holds the data's key, sees all.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, delete, func, insert, literal, or_, select
+from sqlalchemy import Connection, Row, Select, case, delete, exists, func, insert, literal, or_, select, union_all
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
@@ -18,12 +20,23 @@ from intramuros.accounts.caller import LOCAL, Caller
 from intramuros.errors import BadRequest, Conflict, NotAllowed, NotFound
 from intramuros.security.subject_keys import SubjectKeys
 from intramuros.storage.database import Database
-from intramuros.storage.schema import members, new_id, now, projects, users
+from intramuros.storage.schema import (
+    break_glass,
+    group_grants,
+    group_members,
+    groups,
+    members,
+    new_id,
+    now,
+    projects,
+    users,
+)
 
 Role = Literal["reader", "contributor", "owner"]
 """What a member may do; each may do what those before it may."""
 
 _RANK: dict[str, int] = {"reader": 1, "contributor": 2, "owner": 3}
+_ROLES = {rank: role for role, rank in _RANK.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +55,22 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person in a project."""
+    """A person in a project: their highest role, and the groups they have it through, if not by themselves."""
 
     user_id: str
     name: str
     email: str
+    role: str
+    through: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupGrant:
+    """A group that a project is shared with."""
+
+    group_id: str
+    name: str
+    people: int
     role: str
 
 
@@ -62,9 +86,7 @@ class Projects:
 
         Raises: BadRequest for a bad name, Conflict if it is taken.
         """
-        name = " ".join(name.split())
-        if not 1 <= len(name) <= 100:
-            raise BadRequest("The name of a project must have 1 to 100 characters.", code="bad_name")
+        name = clean_name(name, of="project")
         project = Project(new_id(), name, "owner", now())
         self._keys.create("project", project.id)
         try:
@@ -90,24 +112,30 @@ class Projects:
         return self._keys.get("project", project.id)
 
     def members(self, project: str, *, by: Caller) -> list[Member]:
-        """Who belongs to a project, by name. Raises: NotFound."""
+        """Who belongs to a project, by themselves or through a group, by name. Raises: NotFound."""
+        with self._database.read() as connection:
+            found = self._get(connection, project, by, "reader")
+            return _members(connection, found.id)
+
+    def groups(self, project: str, *, by: Caller) -> list[GroupGrant]:
+        """The groups a project is shared with, by name. Raises: NotFound."""
+        people = select(func.count()).where(group_members.c.group_id == groups.c.id).scalar_subquery()
         with self._database.read() as connection:
             found = self._get(connection, project, by, "reader")
             rows = connection.execute(
-                select(users.c.id, users.c.name, users.c.email, members.c.role)
-                .join(users, users.c.id == members.c.user_id)
-                .where(members.c.project_id == found.id, users.c.id != LOCAL.user_id)
-                .order_by(func.lower(users.c.name))
+                select(groups.c.id, groups.c.name, people.label("people"), group_grants.c.role)
+                .join(group_grants, group_grants.c.group_id == groups.c.id)
+                .where(group_grants.c.project_id == found.id)
+                .order_by(func.lower(groups.c.name))
             )
-            return [Member(row.id, row.name, row.email, row.role) for row in rows]
+            return [GroupGrant(row.id, row.name, row.people, row.role) for row in rows]
 
     def add_member(self, project: str, *, user_id: str, role: Role, by: Caller) -> None:
-        """Lets a person into a project, or changes their role in it; only an owner may.
+        """Lets a person into a project, or changes their own role in it; only an owner may.
 
         Raises: NotFound, NotAllowed, BadRequest, Conflict if the last owner would become something else.
         """
-        if role not in _RANK:
-            raise BadRequest(f"The role must be one of {', '.join(_RANK)}.", code="bad_role")
+        _check_role(role)
         with self._database.write(durable=True) as connection:
             found = self._get(connection, project, by, "owner")
             if connection.scalar(select(users.c.id).where(users.c.id == user_id)) is None:
@@ -118,8 +146,24 @@ class Projects:
             )
             _keep_an_owner(connection, found)
 
+    def add_group(self, project: str, *, group_id: str, role: Role, by: Caller) -> None:
+        """Lets everybody of a group into a project, or changes the group's role; only an owner may.
+
+        Raises: NotFound, NotAllowed, BadRequest, Conflict if nobody would own it.
+        """
+        _check_role(role)
+        with self._database.write(durable=True) as connection:
+            found = self._get(connection, project, by, "owner")
+            if connection.scalar(select(groups.c.id).where(groups.c.id == group_id)) is None:
+                raise NotFound("There is no such group.", code="group_not_found")
+            statement = sqlite_insert(group_grants).values(project_id=found.id, group_id=group_id, role=role)
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["project_id", "group_id"], set_={"role": role})
+            )
+            _keep_an_owner(connection, found)
+
     def remove_member(self, project: str, *, user_id: str, by: Caller) -> None:
-        """Takes a person out of a project; an owner may, and everybody may leave.
+        """Takes a person out of a project; an owner may, and everybody may leave. What they have through a group stays.
 
         Raises: NotFound, NotAllowed, Conflict if nobody would own it.
         """
@@ -127,14 +171,25 @@ class Projects:
             found = self._get(connection, project, by, "reader" if user_id == by.user_id else "owner")
             statement = delete(members).where(members.c.project_id == found.id, members.c.user_id == user_id)
             if connection.execute(statement).rowcount != 1:
-                raise NotFound("This person does not belong to the project.")
+                raise NotFound("This person does not belong to the project by themselves.", code="not_a_member")
+            _keep_an_owner(connection, found)
+
+    def remove_group(self, project: str, *, group_id: str, by: Caller) -> None:
+        """Ends what a group has in a project; only an owner may. Raises: NotFound, NotAllowed, Conflict."""
+        with self._database.write(durable=True) as connection:
+            found = self._get(connection, project, by, "owner")
+            statement = delete(group_grants).where(
+                group_grants.c.project_id == found.id, group_grants.c.group_id == group_id
+            )
+            if connection.execute(statement).rowcount != 1:
+                raise NotFound("The project is not shared with this group.", code="not_a_member")
             _keep_an_owner(connection, found)
 
     def list(self, by: Caller) -> list[Project]:
         """The projects the caller may see, by name."""
         with self._database.read() as connection:
             rows = connection.execute(_visible(by).order_by(func.lower(projects.c.name)))
-            return [Project(row.id, row.name, row.role, row.created_at) for row in rows]
+            return [_project(row) for row in rows]
 
     def _insert(self, project: Project, by: Caller) -> None:
         values = {"id": project.id, "name": project.name, "created_at": project.created_at}
@@ -151,7 +206,7 @@ class Projects:
         row = connection.execute(statement.order_by((projects.c.id == name_or_id).desc())).first()
         if row is None:
             raise _no_project()
-        project = Project(row.id, row.name, row.role, row.created_at)
+        project = _project(row)
         if not project.allows(need):
             raise NotAllowed(
                 f"This takes the role '{need}' in the project; yours is '{project.role}'.",
@@ -170,21 +225,114 @@ class Projects:
 
 
 def _visible(by: Caller) -> Select[Any]:
-    """The projects a caller may see, with their role: the access rule."""
+    """The projects a caller may see, with the rank of their role: the access rule."""
     columns = (projects.c.id, projects.c.name, projects.c.created_at)
     if by == LOCAL:
-        return select(*columns, literal("owner").label("role"))
-    return (
-        select(*columns, members.c.role)
-        .join(members, members.c.project_id == projects.c.id)
-        .where(members.c.user_id == by.user_id)
+        return select(*columns, literal(_RANK["owner"]).label("rank"))
+    ways = [*_granted(by.user_id), *([_broken_glass(by)] if by.is_administrator else [])]
+    all_ways = union_all(*ways).subquery()
+    best = (
+        select(all_ways.c.project_id, func.max(all_ways.c.rank).label("rank"))
+        .group_by(all_ways.c.project_id)
+        .subquery()
+    )
+    return select(*columns, best.c.rank).join(best, best.c.project_id == projects.c.id)
+
+
+def _granted(user_id: Any) -> list[Select[Any]]:
+    """What a person has by themselves, and through their groups: project and rank."""
+    through = group_members.c.group_id == group_grants.c.group_id
+    return [
+        select(members.c.project_id, _rank(members.c.role)).where(members.c.user_id == user_id),
+        select(group_grants.c.project_id, _rank(group_grants.c.role))
+        .join(group_members, through)
+        .where(group_members.c.user_id == user_id),
+    ]
+
+
+def _broken_glass(by: Caller) -> Select[Any]:
+    return select(break_glass.c.project_id, literal(_RANK["reader"]).label("rank")).where(
+        break_glass.c.user_id == by.user_id,
+        break_glass.c.project_id.is_not(None),
+        break_glass.c.ended_at.is_(None),
+        break_glass.c.expires_at > now(),
     )
 
 
+def _rank(role: Any) -> Any:
+    return _level(role).label("rank")
+
+
+def _level(role: Any) -> Any:
+    return case(_RANK, value=role, else_=0)
+
+
+def _project(row: Row[Any]) -> Project:
+    return Project(row.id, row.name, _ROLES[row.rank], row.created_at)
+
+
+def _members(connection: Connection, project_id: str) -> list[Member]:
+    """Everybody with a grant: one row for each way they have it, gathered by person."""
+    person = (users.c.id, users.c.name, users.c.email)
+    own = select(*person, members.c.role, literal("").label("through")).join(members, members.c.user_id == users.c.id)
+    through = (
+        select(*person, group_grants.c.role, groups.c.name.label("through"))
+        .join(group_members, group_members.c.user_id == users.c.id)
+        .join(groups, groups.c.id == group_members.c.group_id)
+        .join(group_grants, group_grants.c.group_id == groups.c.id)
+    )
+    found: dict[str, Member] = {}
+    for statement, table in ((own, members), (through, group_grants)):
+        for row in connection.execute(statement.where(table.c.project_id == project_id, users.c.id != LOCAL.user_id)):
+            known = found.get(row.id)
+            if known is None or _RANK[row.role] > _RANK[known.role]:
+                found[row.id] = Member(row.id, row.name, row.email, row.role, _through(row))
+            elif row.role == known.role and known.through:
+                found[row.id] = Member(row.id, row.name, row.email, row.role, (*known.through, row.through))
+    return sorted(found.values(), key=lambda member: (member.name.lower(), member.user_id))
+
+
+def _through(row: Row[Any]) -> tuple[str, ...]:
+    return (row.through,) if row.through else ()
+
+
+def ownerless(connection: Connection) -> set[str]:
+    """The projects that nobody owns, neither by themselves nor through a group with people in it."""
+    own = exists().where(members.c.project_id == projects.c.id, members.c.role == "owner")
+    through = exists().where(
+        group_grants.c.project_id == projects.c.id,
+        group_grants.c.role == "owner",
+        group_members.c.group_id == group_grants.c.group_id,
+    )
+    return set(connection.scalars(select(projects.c.id).where(~own, ~through)))
+
+
+def opens_more(connection: Connection, group_id: str, by: Caller) -> bool:
+    """Whether belonging to this group would show the caller a project, or a role in one, that they don't have."""
+    seen = _visible(by).subquery()
+    has_it = exists().where(seen.c.id == group_grants.c.project_id, seen.c.rank >= _level(group_grants.c.role))
+    more = select(group_grants.c.project_id).where(group_grants.c.group_id == group_id, ~has_it)
+    return connection.scalar(more.limit(1)) is not None
+
+
 def _keep_an_owner(connection: Connection, project: Project) -> None:
-    statement = select(members.c.user_id).where(members.c.project_id == project.id, members.c.role == "owner")
-    if connection.execute(statement.limit(1)).first() is None:
-        raise Conflict("This is the last owner of the project.", hint="Make somebody else an owner first.")
+    if project.id in ownerless(connection):
+        raise Conflict(
+            "This is the last owner of the project.", hint="Make somebody else an owner first.", code="last_owner"
+        )
+
+
+def clean_name(name: str, *, of: str) -> str:
+    """A name in one line without characters that can't be seen: none can pass for another. Raises: BadRequest."""
+    name = " ".join(unicodedata.normalize("NFC", name).split())
+    if not 1 <= len(name) <= 100 or any(unicodedata.category(letter)[0] == "C" for letter in name):
+        raise BadRequest(f"The name of a {of} must have 1 to 100 characters, all of them visible.", code="bad_name")
+    return name
+
+
+def _check_role(role: str) -> None:
+    if role not in _RANK:
+        raise BadRequest(f"The role must be one of {', '.join(_RANK)}.", code="bad_role")
 
 
 def _no_project() -> NotFound:

@@ -63,7 +63,10 @@ class Sessions:
         """Begins a session and returns its token, which is stored nowhere.
 
         A session that is not strong is good for nothing where the person has a second factor: ask for it first.
+        Raises: NotSignedIn for a service.
         """
+        if user.is_service:
+            raise NotSignedIn("A service can't sign in.", hint="Use one of its keys.", code="service_sign_in")
         token, at = new_token(), now()
         values = {
             "token_hash": token_hash(token),
@@ -96,7 +99,7 @@ class Sessions:
             .join(users, users.c.id == sessions.c.user_id)
             .where(sessions.c.token_hash == token_hash(token))
             .where(sessions.c.expires_at > at, sessions.c.seen_at > at - self.idle_s)
-            .where(users.c.suspended_at.is_(None))
+            .where(users.c.suspended_at.is_(None), users.c.role != "service")
             .where(or_(sessions.c.is_strong, ~has_factor(users.c.id)))
         )
         with self._database.read() as connection:

@@ -22,7 +22,9 @@ from intramuros.security.tokens import new_token, token_hash
 from intramuros.storage.database import Database
 from intramuros.storage.schema import invitations, members, new_id, now, sessions, users
 
-ROLES = ("administrator", "member")
+ROLES = ("administrator", "auditor", "manager", "member", "service")
+"""What somebody may do in the installation. A service is no person: it has keys and can't sign in."""
+
 LANGUAGES = ("fr", "de", "it", "en")
 
 _EMAIL = re.compile(r"[^@\s<>\"]{1,64}@[^@\s<>\"]{1,190}")
@@ -30,7 +32,7 @@ _EMAIL = re.compile(r"[^@\s<>\"]{1,64}@[^@\s<>\"]{1,190}")
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person who may sign in, unless suspended."""
+    """A person who may sign in unless suspended, or a service, which never may."""
 
     id: str
     email: str
@@ -45,6 +47,11 @@ class User:
         """Whether they may manage the installation."""
         return self.role == "administrator"
 
+    @property
+    def is_service(self) -> bool:
+        """Whether it is a program's account, with keys only."""
+        return self.role == "service"
+
 
 class Users:
     """The people of this installation."""
@@ -56,8 +63,8 @@ class Users:
         self._passwords = passwords or Passwords()
         self._throttle = throttle or Throttle()
 
-    def create(self, email: str, name: str, *, role: str, password: str, language: str = "fr") -> User:
-        """Adds a person.
+    def create(self, email: str, name: str, *, role: str, password: str | None = None, language: str = "fr") -> User:
+        """Adds a person with a password, or a service, which has none.
 
         Raises: BadRequest for a bad address, role, language or a weak password; Conflict if the address is taken.
         """
@@ -108,7 +115,8 @@ class Users:
         with self._database.read() as connection:
             row = connection.execute(select(users).where(users.c.email == email)).first()
         stored = row.password_hash if row else None
-        if not self._passwords.verify(stored, password) or row is None or row.suspended_at is not None:
+        is_good = self._passwords.verify(stored, password)
+        if not is_good or row is None or row.suspended_at is not None or row.role == "service":
             raise NotSignedIn("The address or the password is wrong.", hint="Check both and try again.")
         self._throttle.succeed(email, address)
         if stored is not None and self._passwords.is_outdated(stored):
@@ -118,9 +126,11 @@ class Users:
     def set_password(self, user_id: str, password: str) -> None:
         """Gives a person a new password and ends all their sessions.
 
-        Raises: NotFound, BadRequest for a weak one.
+        Raises: NotFound, BadRequest for a weak one or for a service.
         """
         user = self.get(user_id)
+        if user.is_service:
+            raise BadRequest("A service has no password.", code="service_password")
         check_strength(password, about=(user.email, user.name))
         self._store_password(user_id, self._passwords.hash(password), ends_sessions=True)
 
@@ -136,16 +146,28 @@ class Users:
         self._set(user_id, suspended_at=None)
 
     def set_role(self, user_id: str, role: str) -> None:
-        """Makes a person a member or an administrator.
+        """Gives a person another role. A service stays one, and nobody becomes one.
 
         Raises: NotFound, BadRequest, Conflict for the last administrator.
         """
         _check_role(role)
+        if (role == "service") != self.get(user_id).is_service:
+            raise BadRequest(
+                "A person can't become a service, nor a service a person.",
+                hint="Add another account with that role.",
+                code="bad_role",
+            )
         self._set(user_id, role=role)
 
     def invite(self, role: str, *, hours: float = 72) -> str:
         """A token for a one-time link with which somebody adds themselves; shown once, stored hashed."""
         _check_role(role)
+        if role == "service":
+            raise BadRequest(
+                "A service can't be invited: nobody signs in as one.",
+                hint="Add it, then make a key for it: intramuros users add, intramuros keys create",
+                code="bad_role",
+            )
         token, at = new_token(), now()
         values = {"token_hash": token_hash(token), "role": role, "created_at": at, "expires_at": at + hours * 3600}
         with self._database.write(durable=True) as connection:
@@ -178,7 +200,7 @@ class Users:
                 raise _no_invitation()
             return _insert(connection, values)
 
-    def _new(self, email: str, *, name: str, role: str, password: str, language: str) -> dict[str, object]:
+    def _new(self, email: str, *, name: str, role: str, password: str | None, language: str) -> dict[str, object]:
         email, name = _address(email), " ".join(name.split())
         if not _EMAIL.fullmatch(email):
             raise BadRequest(
@@ -189,13 +211,19 @@ class Users:
         if language not in LANGUAGES:
             raise BadRequest(f"The language must be one of {', '.join(LANGUAGES)}.", code="bad_language")
         _check_role(role)
-        check_strength(password, about=(email, name))
+        if (password is None) != (role == "service"):
+            raise BadRequest(
+                "A person needs a password; a service must have none.",
+                code="service_password",
+            )
+        if password is not None:
+            check_strength(password, about=(email, name))
         return {
             "id": new_id(),
             "email": email,
             "name": name,
             "role": role,
-            "password_hash": self._passwords.hash(password),
+            "password_hash": None if password is None else self._passwords.hash(password),
             "language": language,
             "created_at": now(),
         }

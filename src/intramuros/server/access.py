@@ -12,13 +12,32 @@ from re import Pattern
 
 from starlette.routing import compile_path
 
+from intramuros.accounts.caller import Caller
+
 
 class Access(Enum):
     """Who may call a route."""
 
     PUBLIC = "anyone"
     SIGNED_IN = "whoever is signed in or sends a key"
+    OVERSEER = "auditors, managers and administrators"
+    AUDITOR = "auditors and administrators"
+    MANAGER = "managers and administrators"
     ADMINISTRATOR = "administrators"
+
+    def admits(self, caller: Caller) -> bool:
+        """Whether this caller's role is enough."""
+        match self:
+            case Access.ADMINISTRATOR:
+                return caller.is_administrator
+            case Access.MANAGER:
+                return caller.is_manager
+            case Access.AUDITOR:
+                return caller.is_auditor
+            case Access.OVERSEER:
+                return caller.oversees
+            case _:
+                return True
 
 
 class Body(Enum):

@@ -164,8 +164,8 @@ class Guard:
             caller: Caller | None = call.scope["state"]["caller"]
             if caller is None:
                 raise NotSignedIn("You are not signed in, or the key is unknown, expired or revoked.")
-            if access is Access.ADMINISTRATOR and not caller.is_administrator:
-                raise NotAllowed("Only administrators may do this.", hint="Ask one of them, or sign in as one.")
+            if not access.admits(caller):
+                raise NotAllowed(f"Only {access.value} may do this.", hint="Ask one of them, or sign in as one.")
         check_origin(call.scope["method"], call.headers)
 
     async def _refuse(self, error: IntramurosError, call: _Call) -> None:

@@ -54,7 +54,7 @@ users = Table(
     Column("id", String, primary_key=True),
     Column("email", String, nullable=False, unique=True),  # lower case
     Column("name", String, nullable=False),
-    Column("role", String, nullable=False),  # administrator | member
+    Column("role", String, nullable=False),  # administrator | auditor | manager | member | service
     Column("password_hash", String),
     Column("language", String, nullable=False, default="fr"),
     Column("created_at", Float, nullable=False),
@@ -173,6 +173,47 @@ members = Table(
     Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("role", String, nullable=False),  # reader | contributor | owner
+)
+
+# Named sets of people, for projects to be shared with.
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("external_name", String, unique=True),  # what a directory or sign-in provider calls it
+    Column("created_at", Float, nullable=False),
+)
+
+group_members = Table(
+    "group_members",
+    metadata,
+    Column("group_id", ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("is_external", Boolean, nullable=False, default=False),  # kept by the directory, not by people here
+)
+
+group_grants = Table(
+    "group_grants",
+    metadata,
+    Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    Column("group_id", ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("role", String, nullable=False),  # reader | contributor | owner
+)
+
+# An administrator's time-limited look at what is not theirs: a project, or one person's conversations.
+break_glass = Table(
+    "break_glass",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="SET NULL"), index=True),
+    Column("user_name", String, nullable=False),  # stays readable when they are gone
+    Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), index=True),
+    Column("subject_id", ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    Column("reason", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("ended_at", Float),
 )
 
 documents = Table(
@@ -311,12 +352,16 @@ __all__ = [
     "api_keys",
     "audit",
     "audit_signed",
+    "break_glass",
     "chunks",
     "conversations",
     "documents",
     "enrolments_due",
     "erasures",
     "facts",
+    "group_grants",
+    "group_members",
+    "groups",
     "invitations",
     "members",
     "metadata",

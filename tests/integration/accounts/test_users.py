@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select, text, update
 
+from intramuros.accounts.sessions import Sessions
 from intramuros.accounts.throttle import PAIR, Throttle
 from intramuros.accounts.users import User, Users
 from intramuros.errors import BadRequest, Conflict, NotFound, NotSignedIn, TooMany
@@ -243,3 +244,31 @@ def test_errors_never_show_values(users: Users, alice: User, database: Database)
     with pytest.raises(Exception, match="UNIQUE") as caught, database.write() as connection:
         connection.execute(text("INSERT INTO users SELECT * FROM users"))
     assert "alice@" not in str(caught.value)
+
+
+def test_a_service_can_t_sign_in(users: Users, sessions: Sessions, database: Database) -> None:
+    service = users.create("backup@firm.example", "Backup", role="service")
+    for password in ("", "None", PASSWORD):
+        with pytest.raises(NotSignedIn):
+            users.authenticate(service.email, password)
+    with pytest.raises(NotSignedIn):
+        sessions.open(service)
+    with pytest.raises(BadRequest):
+        users.set_password(service.id, PASSWORD)
+    with pytest.raises(BadRequest):
+        users.create("other@firm.example", "Other", role="service", password=PASSWORD)
+    with pytest.raises(BadRequest):
+        users.create("other@firm.example", "Other", role="member")
+    with pytest.raises(BadRequest):
+        users.invite("service")
+    with pytest.raises(BadRequest):
+        users.set_role(service.id, "administrator")
+
+
+def test_nobody_becomes_a_service(users: Users, alice: User) -> None:
+    bob = users.create("bob@firm.example", "Bob", role="member", password=PASSWORD)
+    with pytest.raises(BadRequest):
+        users.set_role(bob.id, "service")
+    for role in ("auditor", "manager"):
+        users.set_role(bob.id, role)
+        assert users.get(bob.id).role == role
