@@ -12,9 +12,12 @@ from sqlalchemy import ColumnElement, Table, select
 
 from intramuros.storage.schema import (
     api_keys,
+    break_glass,
     chunks,
     conversations,
     documents,
+    group_grants,
+    group_members,
     members,
     pages,
     projects,
@@ -48,6 +51,8 @@ def of_project(project_id: str) -> list[Belonging]:
         *_conversations(conversations.c.project_id == project_id),
         *_documents(documents.c.project_id == project_id),
         Belonging(members, members.c.project_id == project_id),
+        Belonging(group_grants, group_grants.c.project_id == project_id),
+        Belonging(break_glass, break_glass.c.project_id == project_id),
         Belonging(projects, projects.c.id == project_id),
     ]
 
@@ -59,6 +64,8 @@ def of_user(user_id: str) -> list[Belonging]:
         Belonging(sessions, sessions.c.user_id == user_id),
         Belonging(api_keys, api_keys.c.user_id == user_id),
         Belonging(members, members.c.user_id == user_id),
+        Belonging(group_members, group_members.c.user_id == user_id),
+        Belonging(break_glass, break_glass.c.subject_id == user_id),
         Belonging(users, users.c.id == user_id),
     ]
 
