@@ -1,6 +1,6 @@
 """Redaction: recall and precision by type and language, and characters a second.
 
-    python -m benchmarks.redaction [--half tuned|held|all] [--show] [--json]
+    python -m benchmarks.redaction [--half tuned|held|third|all] [--show] [--json] [--presidio PYTHON]
 
 The texts in benchmarks/data/redaction were written for this: letters, payslips, invoices, contracts, mail threads
 and clean texts (law, code, tables). Rules were tuned on those in `tuned`; what is reported are those in `held`, unless
@@ -80,7 +80,7 @@ VARIANTS = {"no_break": no_break, "zero_width": zero_width, "full_width": full_w
 
 
 def samples(half: str, variant: str | None = None) -> Iterator[Sample]:
-    for folder in ("tuned", "held") if half == "all" else (half,):
+    for folder in ("tuned", "held", "third") if half == "all" else (half,):
         for language in (*LANGUAGES, "clean"):
             if variant and language == "clean":
                 continue
@@ -214,7 +214,7 @@ def presidio() -> dict[str, Any] | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--half", choices=("held", "tuned", "all"), default="held")
+    parser.add_argument("--half", choices=("third", "held", "tuned", "all"), default="third")
     parser.add_argument("--show", action="store_true", help="print what was missed and what was found wrongly")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

@@ -34,6 +34,11 @@ _FRENCH = re.compile(
 _FRENCH_NUMBER_BEFORE = re.compile(
     r"(?<![\w,.€$])(?<!\dh )(?<!\d h )(?<!\d:)[0-9]{1,4}(?: ?(?:bis|ter|quater|[A-Ha-h]))?,? $"
 )
+_ZONE_BEFORE = re.compile(
+    r"(?<!\w)(?:Z\.?[AI]\.?C?\.?|ZAC|[Zz]one (?:artisanale|industrielle|d'activités?|commerciale)|Parc d'activités?"
+    r"|[Bb]ât(?:iment|\.)|[Rr]és(?:idence|\.)|[Aa]pp?t\.?|[Aa]ppartement|[Ee]scalier|[Ll]ieu-dit)"
+    r"(?!\w) ?[^\n,;:]{0,40}[,\n] ?$"
+)
 _FRENCH_NAME = re.compile(
     rf"(?:(?:de la|de l'|de|du|des|d'|la|le|les|l'|aux?|en|à la) ?)?(?:[A-ZÀ-ÖØ-Þ0-9][\w'.\-]{{0,30}})(?: "
     rf"(?:de|du|des|la|le|les|et|sur|en|aux?|{_W})(?![\w'])){{0,5}}?(?=[,;\n.|)]|$| ?-|[,;]? {_POSTCODE} | "
@@ -58,7 +63,10 @@ _GERMAN_BEFORE = re.compile(r"(?<![\w.])[A-ZÄÖÜ][\w'.\-]{0,30}(?:[ \-][A-ZÄ�
 _HOUSE_ALONE = re.compile(_HOUSE)
 
 _ITALIAN = re.compile(r"(?:via|viale|piazza|piazzale|corso|vicolo|largo|strada|salita|contrada) ")
-_ITALIAN_NAME = re.compile(rf"(?:[A-ZÀ-Þ0-9]|d[aei]l?l?a? )[\w'.\-]{{0,24}}(?: {_W}){{0,4}}?,? (?:n\.? ?)?{_HOUSE}")
+_ITALIAN_NAME = re.compile(
+    r"(?:[A-ZÀ-Þ0-9]|d(?:[aei]|e[il]|ell[aeo]|egli|all?a?|ai|agli) |(?:dell|dall|all)')"
+    rf"[\w'.\-]{{0,24}}(?: {_W}){{0,4}}?,? (?:n\.? ?)?{_HOUSE}"
+)
 
 _ENGLISH = re.compile(r" (?:street|st\.|road|rd\.|avenue|lane|drive|close|crescent|terrace|gardens|court)(?![\w])")
 _ENGLISH_BEFORE = re.compile(r"(?<![\w,.€$£/])[0-9]{1,4}[A-Ha-h]?,? [A-Z][\w'\-]{1,24}(?: [A-Z][\w'\-]{1,24}){0,2}$")
@@ -102,7 +110,7 @@ class Addresses:
                 continue
             before = _FRENCH_NUMBER_BEFORE.search(text[max(0, word.start() - 14) : word.start()])
             if before and (name := _FRENCH_NAME.match(text, word.end())):
-                yield _address(text, word.start() - len(before.group()), name.end())
+                yield _address(text, _from_zone(text, word.start() - len(before.group())), name.end())
             elif name := _NUMBER_AFTER.match(text, word.end()):
                 yield _address(text, word.start(), name.end())
 
@@ -125,6 +133,13 @@ class Addresses:
             if before := _ENGLISH_BEFORE.search(text[max(0, word.start() - 90) : word.start()]):
                 after = _ENGLISH_AFTER.match(text, word.end())
                 yield Finding("ADDRESS", word.start() - len(before.group()), after.end() if after else word.end(), 0.8)
+
+
+def _from_zone(text: str, start: int) -> int:
+    """Where the address begins: a zone, a building or a flat may stand before the street."""
+    before = text[max(0, start - 64) : start]
+    zone = _ZONE_BEFORE.search(before)
+    return start - len(before) + zone.start() if zone else start
 
 
 def _address(text: str, start: int, end: int) -> Finding:

@@ -12,7 +12,7 @@ _MONTHS = (
     "|januar|jänner|jaenner|februar|märz|maerz|april|juni|juli|august|september|oktober|november|dezember"
     "|jan|feb|apr|aug|okt|nov|dez"
     "|gennaio|febbraio|marzo|aprile|maggio|giugno|luglio|agosto|settembre|ottobre|novembre|dicembre"
-    "|january|february|march|june|july|october|december|mar|jun|jul|sep|oct|dec"
+    "|january|february|march|may|june|july|october|december|mar|jun|jul|sep|oct|dec"
 )
 _BORN = shape(
     r"(?:(?<![^\W_])(?:née?s?|né\(e\)|né·e|nés|naissance|naiss\.|geboren(?:e[rnms]?)?|geb\.?|geburtsdatum"

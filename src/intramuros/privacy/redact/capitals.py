@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from intramuros.privacy.redact.first_names import FIRST_NAMES, fold
+from intramuros.privacy.redact.surnames import ORIENTAL
 from intramuros.privacy.redact.words import COMMON_SURNAMES, LEGAL_FORMS, NOT_NAMES, SHORT_TITLES, SURNAMES_TOO, TITLES
 
 UPPER = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĘĚĞĢĪİŁŃŇŌŐŒŘŚŞŠŢŤŪŮŰŹŻŽȘȚ"
@@ -22,7 +23,7 @@ _TOKEN = (
 )
 _PARTICLE = (
     r"(?:(?:de la|de|du|des|da|dal|dalla|de'|di|del|della|dos|das|van der|van den|van de|van|von der|von|vom"
-    r"|zu|zur|zum|ten|ter|el|al|ben|bin|le|la|y) |d')"
+    r"|ten|ter|el|al|ben|bin|le|la|y) |d')"
 )
 RUN = re.compile(rf"{_TOKEN}(?:[ ]{{1,2}}{_PARTICLE}?{_TOKEN}){{0,7}}")
 _TOKENS = re.compile(_TOKEN)
@@ -74,7 +75,7 @@ class Token:
 def tokens_of(text: str, run: re.Match[str]) -> list[Token]:
     """The words of a run; none when it is the end of a longer word, an identifier or an address."""
     start = run.start()
-    if start and (text[start - 1].isalnum() or text[start - 1] in "_@/\\"):
+    if start and (text[start - 1].isalnum() or text[start - 1] in "_@/\\°"):
         return []
     tokens = []
     for match in _TOKENS.finditer(text, start, run.end()):
@@ -94,8 +95,9 @@ def name_length(tokens: list[Token], at: int, *, is_titled: bool = False) -> int
     while at + length < len(tokens) and length < 5:
         token, following = tokens[at + length], tokens[at + length + 1 : at + length + 2]
         is_between = length > 0 and bool(following) and _joins(token, following[0])
+        is_oriental = length > 0 and tokens[at].folded in ORIENTAL and len(token.folded) < 5 and not token.is_title
         is_surname = is_titled and length == 0 and (token.folded in SURNAMES_TOO or _begins(token, following))
-        if not (token.can_be_name or is_between or is_surname):
+        if not (token.can_be_name or is_between or is_surname or is_oriental):
             break
         length += 1
     if not any(len(token.folded) > 1 for token in tokens[at : at + length]):

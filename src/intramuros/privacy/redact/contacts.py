@@ -306,6 +306,16 @@ _VERSION = r"(?<![vV§].)(?<![0-9A-Za-z_].)(?<![.\-/=].)"
 NETWORK = (
     Rule(
         "IP_ADDRESS",
+        re.compile(
+            r"[_A-Za-z](?i:(?:[a-z_]{0,24}(?:host|addr|address|server|bind|listen|dns|gateway|_ip))|p)"
+            r"[\"']?[ \t]?[=:][ \t]?[\"']?"
+            r"(?P<value>[0-9]{1,3}(?:\.[0-9]{1,3}){3})(?![\w.-])"
+        ),
+        is_ipv4,
+        0.85,
+    ),
+    Rule(
+        "IP_ADDRESS",
         re.compile(r"[0-9]" + _VERSION + r"[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?<=[.0-9]{8})(?![\w-])(?!\.[0-9])"),
         is_ipv4,
         0.85,

@@ -46,14 +46,24 @@ _WORD = re.compile(
     r"|bearer|token"
 )
 _VALUE = re.compile(
-    r"[\"']?(?:(?: [\w']{1,12}){0,4}? (?:est|ist|is|è|lautet|:))?[ \t]{0,3}(?:[:=]|=>| )[ \t]{0,3}[\"'`«]?["
+    r"[\"']?(?:(?: [\w']{1,14}){0,5}?(?: (?:est|ist|is|è|lautet|:|c'est|lauten)(?!\w)|:))?"
+    r"[ \t]{0,3}(?:[:=]|=>| )[ \t]{0,3}[\"'`«]?["
     r" ]?([^\s\"'`«»,;<>()]{6,200})"
 )
 
 
+_INDEXED = re.compile(r"[A-Za-z_][\w.]*\[")
+
+
 def looks_secret(value: str) -> bool:
     """Whether what stands after "password:" is one: no word, no name of a variable, no call, no placeholder."""
-    if value[0] in "${[⟦*" or "(" in value or "://" in value or (value.endswith(".") and value[:-1].isalpha()):
+    if (
+        value[0] in "${[⟦*"
+        or "(" in value
+        or "://" in value
+        or _INDEXED.match(value)
+        or (value.endswith(".") and value[:-1].isalpha())
+    ):
         return False
     kinds = sum((any(c.isdigit() for c in value), any(c.isalpha() for c in value), any(not c.isalnum() for c in value)))
     has_mixed_case = value != value.lower() and value != value.upper() and value[1:] != value[1:].lower()

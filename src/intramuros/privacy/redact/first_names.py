@@ -22,7 +22,7 @@ def _names(text: str) -> frozenset[str]:
 
 FIRST_NAMES = _names(
     """
-    Aaron Abdel Abdelkader Abdoulaye Abdul Abigail Achille Achim Ada Adam Adama Adèle Adelheid Adeline Adem Adnan
+    Aaron Aurora Abdel Abdelkader Abdoulaye Abdul Abigail Achille Achim Ada Adam Adama Adèle Adelheid Adeline Adem Adnan
     Adolphe Adrian Adriana Adriano Adrien Adrienne Afonso Agathe Agnès Agnese Agnieszka Ahmed Ahmet Aïcha Aidan
     Aïssatou Alain Alan Alba Albane Albert Alberto Albin Albrecht Aldo Alejandro Aleksandar Aleksandra Alena
     Alessandra Alessandro Alessia Alessio Alex Alexander Alexandra Alexandre Alexandrine Alexia Alexis Alfonso
@@ -73,12 +73,12 @@ FIRST_NAMES = _names(
     Hermann Hermine Hervé Hilda Hilde Hildegard Holger Honoré Horst Hortense Houda Hubert Hugo Hugues Hüseyin
     Hussein Ian Ibrahim Ibrahima Ida Ignace Ignazio Igor Ilaria Ilona Ilse Imane Imke Ines Inès Inge Ingeborg Ingo
     Ingrid Ioana Ion Irena Irene Irène Iris Irma Irmgard Isaac Isabel Isabela Isabella Isabelle Isidore Ismaël
-    Ismail Issa Ivan Ivana Ivo Ivonne Ivo Jack Jacky Jacob Jacopo Jacqueline Jacques Jade Jakob Jamal James Jamie
-    Jamila Jan Jana Jane Janet Janice Janine Jannik Jannis Jari Jasmin Jasmine Jason Javier Jean Jeanette Jeanine
-    Jeanne Jeannette Jeannine Jeff Jeffrey Jelena Jennifer Jenny Jens Jeremias Jérémie Jeremy Jérémy Jérôme Jessica
-    Jessie Jill Jim Jimmy Joachim Joan Joana Joanna Joanne João Joaquim Jocelyn Jocelyne Jochen Joël Joëlle Joel
-    Joerg Johan Johann Johanna Johannes John Johnny Jolanda Jonas Jonathan Jordan Jörg Jorge José Josef Josefine
-    Joseph Joséphine Josette Joshua Josiane Josselin Josua Joyce Juan Judith Jules Julia Julian Juliana Julie Julien
+    Ismail Issa Ivan Ivana Ivo Ivonne Jack Jacky Jacob Jacopo Jacqueline Jacques Jade Jakob Jamal James Jamie Jamila
+    Jan Jana Jane Janet Janice Janine Jannik Jannis Jari Jasmin Jasmine Jason Javier Jean Jeanette Jeanine Jeanne
+    Jeannette Jeannine Jeff Jeffrey Jelena Jennifer Jenny Jens Jeremias Jérémie Jeremy Jérémy Jérôme Jessica Jessie
+    Jill Jim Jimmy Joachim Joan Joana Joanna Joanne João Joaquim Jocelyn Jocelyne Jochen Joël Joëlle Joel Joerg
+    Johan Johann Johanna Johannes John Johnny Jolanda Jonas Jonathan Jordan Jörg Jorge José Josef Josefine Joseph
+    Joséphine Josette Joshua Josiane Josselin Josua Joyce Juan Judith Jules Julia Julian Juliana Julie Julien
     Juliette Julius Jürg Jürgen Justin Justine Jutta Kai Kamel Karen Karim Karima Karin Karine Karl Karla Karola
     Karolina Karsten Kaspar Katarina Katarzyna Kate Katerina Katharina Käthe Katherine Kathleen Kathrin Kathy Katia
     Katja Katrin Kay Keith Kelly Kemal Ken Kenneth Kenza Kerstin Kevin Kévin Khadija Khaled Kilian Kim Kirsten Klaas
@@ -136,37 +136,98 @@ FIRST_NAMES = _names(
     Zachary Zacharie Zahra Zaynab Zeynep Zineb Zoé Zoe Zoran Zoltan Nguyen Linh Minh Thanh Wei Ming Hiroshi Yuki
     Priya Anil Sanjay Ravi Deepak Arjun Lakshmi Olena Oksana Dmytro Volodymyr Andriy Yulia Iryna Natalya Tetiana
     Besnik Arben Fatmir Valon Arta Liridona Blerim Dušan Nenad Zlatko Branka Snežana Ljiljana Vesna Biljana Jasna
-    Mirjana Amadeo Eneko Iñigo Xabier Jordi Montserrat Joaquín Rodrigo Tomás Inês Catarina Beatriz Rui Nuno Sílvia
-    Teresa Fátima Conceição Aleksander Jakub Wojciech Małgorzata Zofia Barbora Tereza Jiří Petr Pavel Ondřej Zdeněk
-    Lukáš Eszter Gábor István Katalin Tamás Zsuzsanna Georgi Dimitar Ivaylo Mircea Vasile Gheorghe Ionut Mihai
-    Raluca Cristi Simion Yiannis Nikos Dimitris Kostas Tiphaine Rayan Bertille Kasimir Roswitha Yetunde Ngozi Tifany
-    Enora Lilou Louna Maïwenn Nolwenn Soizic Yohann Ewen Malo Titouan Noham Ilyes Ilyas Bilal Anis Nassim Sofiane
-    Sofian Walid Yassine Zakaria Hicham Tarek Leïa Inaya Assia Naïma Hayat Latifa Nawal Siham Souad Zohra Djamila
-    Ghislaine Maryvonne Réjane Rosine Aloyse Wendelin Edeltraud Gudrun Hiltrud Irmtraud Liselotte Lieselotte Marlis
-    Margarethe Sieglinde Walburga Gottfried Burkhart Detlev Eckart Ekkehard Friedhelm Gerold Guntram Hansueli Köbi
-    Käthi Vreni Rösli Annamarie Seraina Ladina Flurina Jachen Ursina Corsin Remigius Gaudenz Brunella Catia Cinzia
-    Daria Fausto Fulvio Gerardo Gilberto Katiuscia Loredana Mirella Morena Ottorino Pierangelo Pierluigi Rosalba
-    Rossella Rossana Tarcisio Ulisse Vinicio Wilma Alastair Angus Beverley Callum Caspian Clive Darren Declan
-    Eleanor Ewan Fergus Gavin Gemma Hamish Imogen Isla Jodie Kirsty Lachlan Leanne Lorna Lynne Maisie Niamh Oisín
-    Padraig Phoebe Rhiannon Roisin Rory Rowena Ruairi Saoirse Shaun Sheena Siobhan Sinead Winifred Zara Adaeze
-    Ayodele Babajide Chiamaka Chidi Chioma Emeka Funmilayo Ifeoma Kwesi Nkechi Obinna Olumide Temitope Abena Akosua
-    Adjoa Giorgos Fiorenza Pirmin Traudl Oluwaseun Chinedu Kwame Kofi Ousseynou Thi
+    Mirjana Amadeo Eneko Iñigo Xabier Jordi Montserrat Joaquín Tomás Inês Sílvia Fátima Conceição Aleksander Jakub
+    Wojciech Małgorzata Zofia Barbora Tereza Jiří Petr Pavel Ondřej Zdeněk Lukáš Eszter Gábor István Katalin Tamás
+    Zsuzsanna Georgi Dimitar Ivaylo Mircea Vasile Gheorghe Ionut Mihai Raluca Cristi Simion Yiannis Nikos Dimitris
+    Kostas Tiphaine Rayan Bertille Kasimir Roswitha Yetunde Ngozi Tifany Enora Lilou Louna Maïwenn Nolwenn Soizic
+    Yohann Ewen Malo Titouan Noham Ilyes Ilyas Bilal Anis Nassim Sofiane Sofian Walid Yassine Zakaria Hicham Tarek
+    Leïa Inaya Assia Naïma Hayat Latifa Nawal Siham Souad Zohra Djamila Ghislaine Maryvonne Réjane Rosine Aloyse
+    Wendelin Edeltraud Gudrun Hiltrud Irmtraud Liselotte Lieselotte Marlis Margarethe Sieglinde Walburga Gottfried
+    Burkhart Detlev Eckart Ekkehard Friedhelm Gerold Guntram Hansueli Köbi Käthi Vreni Rösli Annamarie Seraina
+    Ladina Flurina Jachen Ursina Corsin Remigius Gaudenz Brunella Catia Cinzia Daria Fausto Fulvio Gerardo Gilberto
+    Katiuscia Loredana Mirella Morena Ottorino Pierangelo Pierluigi Rosalba Rossella Rossana Tarcisio Ulisse Vinicio
+    Wilma Alastair Angus Beverley Callum Caspian Clive Darren Declan Eleanor Ewan Fergus Gavin Gemma Hamish Imogen
+    Isla Jodie Kirsty Lachlan Leanne Lorna Lynne Maisie Niamh Oisín Padraig Phoebe Rhiannon Roisin Rory Rowena
+    Ruairi Saoirse Shaun Sheena Siobhan Sinead Winifred Zara Adaeze Ayodele Babajide Chiamaka Chidi Chioma Emeka
+    Funmilayo Ifeoma Kwesi Nkechi Obinna Olumide Temitope Abena Akosua Adjoa Giorgos Fiorenza Pirmin Traudl
+    Oluwaseun Chinedu Kwame Kofi Ousseynou Thi Abdallah Abdelaziz Abdelhak Abdelhamid Abdelkrim Abdellah Abdelmalek
+    Abderrahim Abderrahmane Abdou Achraf Adel Adelaïde Adélaïde Adila Adja Adonis Aénor Afaf Agostino Agron Ahlem
+    Ahmad Aïda Aimée Aimé Ainhoa Akim Albana Alban Alberta Albertine Alceste Alda Alexane Alexei Alexey Alfonsina
+    Alida Aliou Alioune Alphonsine Altin Alvaro Álvaro Alžběta Amadeus Amara Amedeo Amel Amelia Amelie Amine Amira
+    Amélia Anabela Anastasie Anatol Andi Andris Aneta Ángel Angèle Ange-Marie Anh Anila Anisa Anissa Anna-Maria
+    Annamaria Annarita Annelise Annelore Annunziata Anouar Anouchka Ansgar Antje Antonius Anouck Aram Ardit Ardian
+    Arditë Argjend Ariel Arif Arlind Armend Artan Artemis Artur Arturs Asma Asmae Assane Assunta Astou Athos Attila
+    Aude-Marie Augusta Augustine Augustino Aurelio Ava Avni Awa Aymen Aymeric Ayoub Azra Bachir Bafodé Bajram
+    Balthasar Baptista Bartosz Barthélemy Bartłomiej Bashkim Bassirou Bastienne Béla Belinda Belkacem Benedetto
+    Benoîte Berat Berkan Besart Besim Bettino Binta Birgül Birte Björk Blerta Boban Bojan Bonifaz Boubacar Bouchra
+    Branko Brankica Brigitta Brigida Bronwyn Brunhilde Burim Caio Calogero Camélia Candice Carlota Carmela Carmine
+    Carolyn Casimiro Cassandre Cataldo Céleste Cemal Cenk Césaire César Charly Cheikh Chaïma Chahinez Chafik Cherif
+    Chérif Chokri Chrystelle Ciro Claudiane Clelia Clelio Cléa Cleophea Constanza Corine Cosimo Cyprien Dacian
+    Dagobert Dalila Damaris Danica Danuta Daouda Dardan Dariusz Darnell Dejan Delia Demetrio Denisa Diamantino
+    Diarra Dieudonné Dijana Dilara Dimitrios Djeneba Djibril Dolorès Domenica Dominika Donatien Donika Dorian
+    Doriane Drago Driss Drita Duarte Duc Dursun Dwayne Edda Edin Edina Edita Edna Efstathios Ekrem Elda Eleonore
+    Élina Elio Éliott Eliott Elma Elmar Éloi Elona Elvis Émeline Emeline Emerich Emina Emir Endrit Enea Engelbert
+    Enis Ennio Eraldo Ercole Erjon Ermelinda Ermes Erwann Esma Esmeralda Ettore Euridice Eusebio Evangéline Evaristo
+    Éveline Fabrizia Fadila Fadma Fahd Faiza Faïza Falk Fanta Farès Farida Faruk Fathi Fatos Faustine Fédéric Femi
+    Ferdinando Ferhat Feriel Ferruccio Fiammetta Filipa Filipe Filippa Filomena Fioralba Fitim Flamur Flavie Fleur
+    Fodé Franca Fredy Fridolin Frieder Fulvia Gaetana Gail Gatien Gavino Gennaro Genevieve Gentiana Gerlinde Gervais
+    Gesa Ghita Ghizlane Giacinto Giacomina Giada Gianna Gioele Giosuè Gizem Godefroy Godi Gonçalo Gordana Gottlieb
+    Grażyna Grazyna Grzegorz Gualtiero Guiseppe Gülay Gülsen Günay Gwenola Gwénolé Hadja Hafida Hafsa Hajar Halil
+    Halima Halina Hanane Hanh Hansjakob Haris Hatice Hatem Hedy Heidrun Hekuran Henrike Henryk Heribert Herta Hichem
+    Hind Hippolyte Hocine Houria Huong Idris Idrissa Idriss Ikram Ilda Ildikó Ilhan Ilias Ilir Ilham Iljaz Imad Imre
+    Inés Iolanda Irina Isaline Ismaïl Ismet Italo Ivica Iwona Jacinta Jacint Jaime Jalila Janina Janusz Jaroslav
+    Jarosław Jasmina Jawad Jeton Jihane Joakim Jolanta Joris Joseline Josip Josipa Jovan Jovana Judicaël Juliane
+    Julijana Jurgen Justyna Kaan Kader Kadiatou Kamal Kamila Karina Karl-Heinz Kateryna Kenan Khadim Khadidja Khalid
+    Kheira Kinga Klara Klaudia Klemens Kornelia Krista Kübra Kujtim Kushtrim Lahcen Laïla Lakhdar Lamia Lana Landry
+    Lassana Latif Laurane Laureline Laurène Laurianne Lavinia Layla Lazar Leandra Léane Leszek Lídia Liridon Ljubica
+    Loan Loïs Lotte Loubna Loup Lubna Lúcia Lucian Lucilla Ludmilla Luís Luka Luljeta Lulzim Lylia Lyes Maciej Mady
+    Magalie Mahamadou Mahdi Malek Malgorzata Marceline Marcelo Marek Mariane Mariano Maribel Marie-Laure Marijana
+    Marijan Marika Marilena Marilyne Marita Mariusz Marjolaine Marwan Marwa Matéo Mateus Mateusz Matías Mathilda
+    Maura Maurane Meilin Mélodie Memet Mensah Meriem Meret Merima Meriton Merve Mesut Meryem Messaoud Mihaela Mikael
+    Mikaël Milica Miljan Milos Milorad Mimoun Mirosława Miroslava Misael Mladen Modeste Moez Mohamad Mohammad
+    Mokhtar Momčilo Monia Morad Mostafa Mouhamed Mouloud Mounia Mounir Mourad Muamer Muhamed Muhamet Muhammad
+    Muharrem Murat Mylène Nacer Nadim Naim Naïm Najat Najib Naoual Narcisse Natália Nebojša Necati Nedim Nehemie
+    Nevio Nevenka Ngoc Nicodème Nicoleta Nicolette Niko Nikhil Nilgün Noël-Marie Noémi Norah Nordine Noureddine
+    Nuria Nunzia Nusret Océane Octavia Odalys Ognjen Ömer Oktay Oleksandr Ombeline Ombretta Orazio Oreste Orianne
+    Otmar Othman Othmane Ottavio Ottilie Ouassim Ouiam Oumou Özgür Özlem Palmira Panagiotis Papa Paweł Pelagia Petar
+    Petronella Philibert Pierina Placide Poliana Predrag Prisca Priyanka Prudence Qendrim Quirin Rabah Rabia Radmila
+    Radoslav Rafał Rafaela Rahel Rahim Rahma Raïssa Raja Rajesh Ramadan Ramazan Ramiz Rania Ranka Ranko Raquel Rasim
+    Ratko Recep Reda Réda Refik Reinhild Renzo Rexhep Riad Rico Riyad Romaric Ronja Rosalind Rosaria Rosetta Rubén
+    Ruslan Rustem Saad Sabah Sabri Sadio Safia Said Saïda Sakina Saliha Salif Salvador Samanta Samantha Sanela Sanja
+    Sanna Santina Saša Sasha Selin Senad Séraphin Séraphine Serafino Servane Sevgi Sezen Shaban Shirin Shkelzen
+    Shpend Shpresa Sibel Sidonie Siegmund Siegrid Silvan Silvano Simão Siro Sivakumar Slavica Sladjana Sokol Soledad
+    Soline Soufiane Souhaila Soumaya Stéfan Stanislav Stanisław Stjepan Stojan Suzana Swen Sylvette Szymon Tabea
+    Taha Tahar Tancredi Tariq Tarik Tasha Teodora Térésa Thaddeus Thekla Théodora Thu Tiana Tibor Timéo Tito Tolga
+    Tomáš Tonino Tuan Tuğba Tunde Tung Ubaldo Uğur Umut Ursulina Valbona Valdemar Valdrin Valérian Valériane Vanda
+    Vasiliki Vérane Victorine Victorien Vilson Vincenza Violeta Virgilio Visar Vitalie Vivian Vjosa Vladan Vlasta
+    Vojislav Volkan Waldemar Wassim Wassila Wioletta Wolf Xhevat Yacine Yael Yan Yasin Yassin Yildiz Ylenia Ylli
+    Younes Younès Youssouf Ysaline Zahia Zaïa Zdenka Zdravko Zeinab Zeïneb Zeljko Željko Ziad Zoltán Zorica Zouhair
+    Zuzana Zuzanna Zvonimir Thiemo Babak Desmond Darrell Leroy Tyrone Latoya Keisha Sunil Vijay Anjali Kavita Neha
+    Pooja Rohit Amit Aditi Meera Suresh Ramesh Mahesh Ganesh Chandra Nisha Farah Aisha Ayesha Imran Usman Bilqis
+    Zainab Khadeeja Salman Kamran Faisal Nadeem Kenji Sakura Akira Haruka Takeshi Naoko Jing Xiaoming Yifan Mei Hui
+    Jin-woo Minjun Seojun Mykola Nataliya Serhiy Ekaterina Yekaterina Dmitri Dmitry Sergei Sergey Anatoly Galina
+    Ludovico Tadeo Zsófia László Ferenc Ágnes Zsolt Csaba Radka Lenka Markéta Hedvika Aoife Ciara Eoin Cormac
+    Deirdre Gráinne Maeve Orla Tadhg Rosamund Cedric Clifford Clement Dominic Gerard Horace Humphrey Ignatius Jasper
+    Mortimer Nathaniel Rupert Silvester Tristram Vernon Wilfred Millicent Beryl Doreen Enid Gwyneth Hilary Ivy
+    Mildred Mavis Myrtle Olwen Phyllis Thelma Verity Wilhelmina Kayleigh Shanice Jermaine Marlon Delroy Leighton
+    Tyrell Yaw Esi Efua Ama Kojo Kwabena Sekou Ibou Modou Ndeye Seydou Bintou Djénéba Hawa Kadidia Mariétou
+    Nafissatou Rokhaya Salimata Sira Sokhna Tidiane Yacouba Célio Fábio Flávio Hélder Inácio Ivone Josué Lurdes
+    Márcio Nélson Otília Raúl Rúben Sónia Telmo Vítor
     """
 )
 
 AMBIGUOUS = _names(
     """
-    Malte Alba Alma Ange Aurore August Auguste Austin Baptiste Barry Beat Bernice Bill Blanche Bob Bruno Capucine Carmen
-    Charlotte Claire Clémentine Colin Constance Coralie Dean Diane Dolores Ella Else Emmy Ernst Étienne Félicité
-    Flora Flore Florence Florentin France Frank Franco Georgia Gilda Gloria Grace Grazia Guy Hazel Honoré Inge Ion
-    Iris Issa Jack Jade Jan Jim Jordan Jules Julius Juli Kate Kay Kai Kelly Ken Kim Kurt Laurence Lea Leo Leon
-    Leslie Lilly Lina Linda Line Lise Lloyd Lola Lore Lorena Lou Louis Luca Luce Luna Luz Madison Mara Mark Marine
-    Martin Marvin Max Maxim Mercedes Mia Mila Mina Mira Miranda Morgane Morris Nancy Nick Nina Nino Noa Noël Norma
-    Norman Nour Octave Olympe Oscar Pascal Patrice Paula Paule Percy Peter Pierre Pilar Pina Prosper Ralph Ray Remo
-    Rena Rita Robert Robin Roch Roman Romane Romano Ron Rosa Rose Rosario Ross Roy Ruth Sacha Sam Santiago Santo
-    Savannah Scott Sina Sofia Sol Solange Stella Stuart Sue Ted Tess Till Tim Tina Tom Tony Udo Una Uta Valentin
-    Valentine Vera Victoire Victor Victoria Vincent Viola Violette Virginia Vito Wayne Wei Wendy Will Winston Xavier
-    Ming Saba Gordon Graham Douglas Kenneth Else Heather Ivo Karla Levin Linus Mike Neal Nada Nele Nelly Olga Priska
-    Rocco Tara Theo Serge Salma Selma Alan Ali Alma Basile Julia Claude Ada Alexa Gilles Lambert Luc
+    Alba Alma Ange Aurore August Auguste Austin Barry Beat Bill Blanche Carmen Charlotte Claire Colin Constance Dean
+    Diane Dolores Ella Else Ernst Félicité Flora Flore Florence France Frank Franco Georgia Gloria Grace Grazia
+    Hazel Honoré Ion Iris Issa Jade Jan Jordan Julius Juli Kate Kay Kai Ken Line Lise Lloyd Lore Lou Luce Luna Luz
+    Madison Mara Mark Marine Martin Max Mercedes Mina Mira Miranda Morris Nancy Nino Noa Noël Norman Octave Olympe
+    Pascal Paule Percy Pierre Pilar Pina Prosper Ralph Ray Roch Roman Romane Romano Ron Rosa Rose Rosario Ross Sam
+    Santiago Santo Savannah Sina Sofia Sol Stella Sue Till Una Valentine Victoire Victoria Viola Violette Virginia
+    Vito Wei Will Ming Saba Heather Neal Nada Rocco Tara Selma Basile Julia Claude Ada Alexa Lambert Milan Papa Wolf
+    Santina Mensah Prudence Fleur Loup Ivy Verity Clement Victorien Modeste Mei Hui Ama Esi Hana Thu Duc Ngoc
+    Mariana Placide Céleste Ariel Raja Maja Aurelia Mika Lana Lara Ava Amara Orlando Adonis Colombe Diana Baptista
+    Attila Sara Chandra Cosima Felicitas Salvador Justin Prisca Fortuna Aurora Malte Clémentine Hind Said Andi Toni
+    Silva Avni Drago
     """
 )

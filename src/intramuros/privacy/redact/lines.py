@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from intramuros.privacy.redact.capitals import RUN, UPPER, name_length, tokens_of
 from intramuros.privacy.redact.finding import Finding
 from intramuros.privacy.redact.first_names import FIRST_NAMES, fold
+from intramuros.privacy.redact.surnames import is_surname
 from intramuros.privacy.redact.words import CLOSINGS, COMMON_SURNAMES, NOT_NAMES
 
 _STREET = re.compile(r"(?<![\w.,])[0-9]{1,4}(?: ?(?:bis|ter|[a-hA-H]))?(?![\w.,%][0-9])(?!\w)")
@@ -106,8 +107,14 @@ def turned(text: str) -> Iterator[Finding]:
             continue
         if match.start() and (text[match.start() - 1].isalnum() or text[match.start() - 1] in "_-'"):
             continue
-        starts = match.start() == 0 or text[match.start() - 1] in '\n|\t"'
-        if surname.split(" ")[0] in COMMON_SURNAMES or (
-            starts and not text[match.end() : match.end() + 2].startswith(",")
+        starts = (
+            match.start() == 0
+            or text[match.start() - 1] in '\n|\t"'
+            or text[match.start() - 2 : match.start()] in {": ", "; "}
+        )
+        if (
+            surname.split(" ")[0] in COMMON_SURNAMES
+            or is_surname(surname)
+            or (starts and not text[match.end() : match.end() + 2].startswith(","))
         ):
             yield Finding("PERSON", match.start(), match.end(), 0.7)

@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from intramuros.privacy.redact.around import RELATIONS, is_of_a_person
 from intramuros.privacy.redact.capitals import RUN, UPPER, Token, name_length, tokens_of
 from intramuros.privacy.redact.finding import Finding
 from intramuros.privacy.redact.first_names import AMBIGUOUS, fold
+from intramuros.privacy.redact.forms import formed
 from intramuros.privacy.redact.lines import signatures, turned
+from intramuros.privacy.redact.surnames import MIDDLE, ORIENTAL, SURNAMES, is_surname
 from intramuros.privacy.redact.words import (
     CLOSINGS,
     COMMON_SURNAMES,
@@ -40,6 +43,8 @@ _BORN = re.compile(
 )
 _CELL_BEGINS = re.compile(r"(?:^|[\n;|\t] ?)$")
 _CELL_ENDS = re.compile(r" ?[;|\t\n]")
+_SMALL_WORDS = frozenset({"lo", "la", "le", "li", "di", "da", "de"})
+_SHORT_ORIENTAL = frozenset({"do", "le", "vu", "vo", "ly", "ho", "ma", "la"})
 _NEXT = re.compile(rf"(?:[,;] |\) ?[,;] | et | und | e | and )(?=[{UPPER}])")
 
 
@@ -56,7 +61,7 @@ class Names:
             tokens = tokens_of(text, run)
             if tokens:
                 found += _in_run(text, tokens, labelled)
-        return [*found, *turned(text)]
+        return [*found, *turned(text), *formed(text)]
 
 
 def _in_run(text: str, tokens: list[Token], labelled: dict[int, bool]) -> Iterator[Finding]:
@@ -108,6 +113,8 @@ def _at(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:
         return 0, 0.0, 0
     if token.is_initial:
         return _after_initial(text, tokens, at)
+    if token.folded in _SHORT_ORIENTAL and at + 1 < len(tokens) and tokens[at + 1].folded in MIDDLE:
+        return 1 + name_length(tokens, at + 1), 0.8, 0
     if not token.can_be_name:
         return 0, 0.0, 0
     if token.is_first_name and not (token.text.isupper() and len(token.text) < 4):
@@ -126,6 +133,31 @@ def _at(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:
             and _CELL_ENDS.match(text, tokens[1].end)
         ):
             return 2, 0.65, 0
+    return _unlisted(text, tokens, at)
+
+
+def _unlisted(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:
+    """A name none of whose words is a listed first name: by its surname, or by the sentence around it."""
+    token = tokens[at]
+    if token.folded in RELATIONS and at + 1 < len(tokens):
+        return 0, 0.0, 0
+    length = name_length(tokens, at)
+    if not length or _names_a_place(text, tokens, at) or _is_firm(text, tokens, at + length):
+        return 0, 0.0, max(0, length - 1)
+    others = tokens[at + 1 : at + length]
+    if token.folded in ORIENTAL and any(t.folded in MIDDLE or t.is_first_name for t in others):
+        return length, 0.8, 0
+    is_whole = at + length == len(tokens)
+    if length in {2, 3} and is_whole and not token.text.isupper() and is_surname(others[-1].folded):
+        return length, 0.65, 0
+    if length in {2, 3} and is_whole and token.folded in SURNAMES and token.text.isupper():
+        return length, 0.65, 0
+    is_free = at == 0 or _stands_alone(text, tokens, at)
+    is_short = token.text.isupper() and len(token.text) < 5
+    if length <= 3 and is_whole and is_free and not is_short and len(token.folded) > 2:
+        start, end = token.start, tokens[at + length - 1].end
+        if is_of_a_person(text, start, end, words=length):
+            return length, 0.65, 0
     return 0, 0.0, 0
 
 
@@ -136,9 +168,14 @@ def _after_initial(text: str, tokens: list[Token], at: int) -> tuple[int, float,
     if at + length >= len(tokens):
         return 0, 0.0, 0
     surname = tokens[at + length]
+    if (
+        surname.folded in {"lo", "la", "le", "li", "di", "da", "de"}
+        and (more := name_length(tokens, at + length, is_titled=True)) > 1
+    ):
+        return length + more, 0.65, 0
     if not surname.can_be_name or len(surname.folded) < 3 or (surname.text.isupper() and len(surname.text) < 5):
         return 0, 0.0, 0
-    if surname.folded in COMMON_SURNAMES or not _opens(text, tokens[at].start):
+    if surname.folded in COMMON_SURNAMES or is_surname(surname.folded) or not _opens(text, tokens[at].start):
         return length + 1, 0.65, 0
     return 0, 0.0, 0
 
@@ -150,10 +187,14 @@ def _after_first_name(text: str, tokens: list[Token], at: int) -> tuple[int, flo
         return 0, 0.0, max(0, length - 1)
     if length > 1:
         others = tokens[at + 1 : at + length]
-        is_sure = token.folded not in AMBIGUOUS or any(o.folded in COMMON_SURNAMES or o.is_first_name for o in others)
+        is_sure = token.folded not in AMBIGUOUS or any(
+            o.folded in COMMON_SURNAMES or is_surname(o.folded) or o.is_first_name for o in others
+        )
         return length, 0.85 if is_sure else 0.7, 0
     is_joined = at + 1 < len(tokens) and not tokens[at + 1].is_title
-    if token.folded in AMBIGUOUS or token.text.isupper() or is_joined or (at and not _stands_alone(text, tokens, at)):
+    if token.text.isupper() or is_joined or (at and not _stands_alone(text, tokens, at)):
+        return 0, 0.0, 0
+    if token.folded in AMBIGUOUS and not is_of_a_person(text, token.start, token.end, words=1):
         return 0, 0.0, 0
     return 1, 0.55, 0
 
@@ -162,7 +203,8 @@ def _stands_alone(text: str, tokens: list[Token], at: int) -> bool:
     """Whether the word before is no part of a longer proper name: "Merci Anna", but not "Villa Anna"."""
     if text[tokens[at - 1].end : tokens[at].start].strip():
         return True
-    return tokens[at - 1].folded in NOT_NAMES or tokens[at - 1].folded in GREETINGS
+    before = tokens[at - 1].folded
+    return before in NOT_NAMES or before in GREETINGS or before in RELATIONS
 
 
 def _is_firm(text: str, tokens: list[Token], end: int) -> bool:
@@ -172,7 +214,8 @@ def _is_firm(text: str, tokens: list[Token], end: int) -> bool:
         return True
     return (
         re.match(
-            r",? ?(?:& (?:Cie|Co|Söhne|Fils|Partner|Associés)|et (?:fils|associés|cie)\b|e figli\b|S\.[aA])",
+            r",? ?(?:& (?:Cie|Co|Söhne|Fils|Sons|Bros|Figli|Partners?|Associés)"
+            r"|et (?:fils|associés|cie)\b|e figli\b|S\.[aA])",
             text[tokens[end - 1].end :][:24],
         )
         is not None

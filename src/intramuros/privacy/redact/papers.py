@@ -84,7 +84,7 @@ PAPERS = (
         _has_digits,
         0.2,
         _PASSPORT,
-        0.85,
+        0.86,
         before=45,
         after=0,
     ),

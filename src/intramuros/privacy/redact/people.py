@@ -70,7 +70,7 @@ def again(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
         start, word = match.start(), match.group()
         if word not in wanted:
             word = word.partition("'")[0]  # Dupont's
-            if word not in wanted:
+            if word not in wanted and not (word.endswith("s") and word[:-1] in wanted):  # Annas
                 continue
         end = start + len(word)
         while at < len(taken) and taken[at][1] <= start:

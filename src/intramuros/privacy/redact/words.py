@@ -11,7 +11,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(fold(word) for word in text.split())
 
 
-def _phrases(text: str) -> tuple[str, ...]:
+def phrases(text: str) -> tuple[str, ...]:
+    """The phrases of a list with bars between them."""
     return tuple(" ".join(phrase.split()) for phrase in re.split(r"\s\|\s", text.strip()))
 
 
@@ -37,7 +38,7 @@ GREETINGS = _words(
     Grazie Thanks Servus Moin
     """
 )
-CLOSINGS = _phrases(
+CLOSINGS = phrases(
     """
     cordialement | bien cordialement | bien à vous | bien a vous | sincèrement | salutations |
     sincères salutations | meilleures salutations | avec mes meilleures salutations | amicalement | bien à toi |
@@ -51,7 +52,7 @@ CLOSINGS = _phrases(
     """
 )
 LABELS = "|".join(
-    _phrases(
+    phrases(
         r"""
     factur[ée] à | zuständig | rechnung an | fatturato a | invoice to | invoiced to |
     noms?(?: et pr[ée]noms?)? | pr[ée]noms?(?: et noms?)? | noms? de (?:famille|naissance|jeune fille) |
@@ -83,7 +84,7 @@ LABELS = "|".join(
 """Labels of persons in forms and mail headers, each a pattern."""
 INTRODUCERS = tuple(
     f"{phrase} "
-    for phrase in _phrases(
+    for phrase in phrases(
         """
     représenté par | représentée par | représentés par | vertreten durch | rappresentato da | rappresentata da |
     represented by | je soussigné | je soussignée | soussigné(e) | je m'appelle | mon nom est | ich heisse |
@@ -148,67 +149,84 @@ NOT_NAMES = _words(
     Mon Ma Mes Notre Nos Votre Vos En Au Aux Par Pour Sur Sous Dans Avec Sans Entre Vers Chez Dès Si Que Qui Quoi
     Dont Où Quand Comme Mais Car Donc Or Ni Ainsi Alors Après Avant Bien Tout Toute Tous Toutes Selon Suite Afin
     Depuis Pendant Lors Lorsque Puis Enfin Voici Voilà Merci Pas Plus Très Oui Non Ici Cela Ceci Celui Celle Ceux
-    Der Die Das Den Dem Des Ein Eine Einen Einem Einer Eines Und Oder Aber Wenn Weil Dass Da Im In Am An Auf Aus Bei
-    Beim Mit Nach Seit Von Vom Vor Zu Zum Zur Über Unter Durch Für Gegen Ohne Um Ich Du Er Sie Es Wir Ihr Ihre Ihren
+    Der Die Das Den Dem Ein Eine Einen Einem Einer Eines Und Oder Aber Wenn Weil Dass Da Im In Am An Auf Aus Bei
+    Beim Mit Nach Seit Von Vom Vor Zu Zum Zur Über Unter Durch Für Gegen Ohne Um Ich Er Sie Es Wir Ihr Ihre Ihren
     Ihrem Ihrer Ihnen Mein Meine Dein Sein Seine Unser Unsere Euer Ist Sind War Wird Hat Haben Nicht Kein Keine Auch
-    Nur Noch Schon So Wie Was Wer Wo Wann Warum Hier Dort Heute Morgen Gestern Bitte Danke Ja Nein Il Lo Gli I Uno
-    Una Del Della Dello Dei Degli Delle Al Alla Allo Ai Agli Alle Nel Nella Nello Nei Negli Nelle Sul Sulla Sui
-    Sulle Dal Dalla Dai Con Per Tra Fra E Ed O Ma Se Che Chi Cui Non Più Come Quando Dove Perché Anche Ogni Questo
-    Questa Questi Queste Quello Quella Noi Voi Loro Lei Lui Io Tu Suo Sua Suoi Sue Mio Mia Nostro Nostra Vostro
-    Vostra Si Sono È Era Ha Hanno The A An And Or But If Of To From By With Without At On In Into For As Is Are Was
-    Were Be Been This That These Those It He She They We You I His Her Their Our Your My No Not Yes All Any Each
-    Every Some Such Only Also When Where Which Who What Why How There Here Then Than After Before During Please Let
-    See Per Via Re Fw Fwd Tr Aw Wg Sg Monsieur Madame Messieurs Mesdames Mademoiselle Maître Herr Herrn Frau Signor
-    Signora Signore Sir Damen Herren Madam Mr Mrs Ms Dr Prof Docteur Cher Chère Chers Chères Dear Liebe Lieber Sehr
-    Gentile Gentili Egregio Spettabile Bonjour Hallo Hello Hi Ciao Buongiorno Guten Grüezi Tag Kolleginnen Kollegen
-    Collègues Colleagues Colleghi Team Équipe Equipe Everyone All Tous Alle Tutti Customer Client Clients Kunde
-    Kundin Kunden Cliente Clienti Kundendienst Klient Collega Colleague Friend Friends Ami Amis Amie Freunde
-    Customers Partner Partners Membres Mitglieder Applicant Candidate Candidat Candidate Bewerber Bewerberin
-    Locataire Mieter Tenant Janvier Février Mars Avril Mai Juin Juillet Août Septembre Octobre Novembre Décembre
-    Januar Februar März April Juni Juli August September Oktober November Dezember Gennaio Febbraio Marzo Aprile
-    Maggio Giugno Luglio Agosto Settembre Ottobre Dicembre January February March May June July October December
-    Lundi Mardi Mercredi Jeudi Vendredi Samedi Dimanche Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag
-    Lunedì Martedì Mercoledì Giovedì Venerdì Sabato Domenica Monday Tuesday Wednesday Thursday Friday Saturday
-    Sunday France Suisse Schweiz Svizzera Switzerland Allemagne Deutschland Germania Germany Italie Italien Italia
-    Italy Europe Europa Paris Lyon Marseille Genève Genf Ginevra Geneva Lausanne Zürich Zurich Zurigo Bern Berne
-    Berna Basel Bâle Basilea Berlin München Munich Hamburg Milano Milan Mailand Roma Rome Torino London Londres
-    Londra Bruxelles Brussels Luxembourg Luxemburg Lugano Bellinzona Fribourg Freiburg Neuchâtel Sion Valais Vaud
-    Wallis Luzern Winterthur Lille Nantes Bordeaux Toulouse Nice Strasbourg Rennes Grenoble Napoli Firenze Bologna
-    Genova Venezia Francfort Frankfurt Köln Cologne Stuttgart Düsseldorf Directeur Directrice Président Présidente
-    Ministre Maire Préfet Juge Procureur Commissaire Député Sénateur Secrétaire Gérant Gérante Responsable
-    Conseiller Conseillère Direktor Direktorin Präsident Präsidentin Minister Bürgermeister Richter Richterin
-    Bundesrat Bundesrätin Kanzler Leiter Leiterin Geschäftsführer Geschäftsführerin Vorsitzender Vorsitzende
-    Direttore Direttrice Presidente Ministro Sindaco Giudice Avvocato Responsabile Amministratore Director President
-    Manager Secretary Chairman Judge Mayor Chief Officer Service Département Direction Ressources Humaines
-    Comptabilité Abteilung Personal Personalabteilung Buchhaltung Ufficio Risorse Umane Contabilità Department Human
-    Resources Accounting Support Facture Rechnung Fattura Invoice Contrat Vertrag Contratto Contract Bulletin
-    Salaire Lohn Stipendio Salary Article Artikel Articolo Section Chapitre Kapitel Capitolo Chapter Annexe Anhang
-    Allegato Annex Appendix Objet Betreff Oggetto Subject Date Datum Data Total Totale Gesamt Summe Somme Net Netto
-    Brut Brutto Lordo Gross Montant Betrag Importo Amount Référence Referenz Riferimento Reference Numéro Nummer
-    Numero Number Page Seite Pagina Code Conseil Banque Bank Banca Commission Parlement Assemblée Sénat Tribunal
-    Cour Gericht Bundesgericht Bundestag Bundesrat Corte Tribunale Camera Senato Court Union Communauté Commune
-    République Republik Repubblica Republic Canton Kanton Cantone Confédération Loi Gesetz Legge Law Act Décret
-    Règlement Verordnung Regolamento Regulation Directive Richtlinie Direttiva Constitution Verfassung Costituzione
-    État Staat Stato State Government Gouvernement Ministère Ministerium Ministero Agence Agentur Agenzia Agency
-    Office Amt Bureau Institut Société Gesellschaft Società Company Entreprise Unternehmen Impresa Firma Association
-    Verein Fondation Stiftung Groupe Gruppe Gruppo Group Université Universität Università University École Schule
-    Scuola School Hôpital Spital Krankenhaus Ospedale Hospital Client Projet Projekt Progetto Project Adresse
-    Anschrift Indirizzo Address Téléphone Telefon Telefono Phone Tél Tel Fax Mobile Mail Email E-Mail Courriel Site
-    Web Internet Google Microsoft Windows Linux Apple Python Java Docker Kubernetes GitHub Azure Amazon Oracle SAP
-    Excel Word Outlook Teams Zoom Slack Noël Pâques Ostern Weihnachten Natale Pasqua Christmas Easter Avoir
-    Cordialement Salutations Regards Grüsse Grüße Saluti Sincerely Best Kind Mit Freundlichen Viele Beste Herzliche
-    Distinti Cordiali Bien Lu Approuvé Fait Signé Signature Unterschrift Assurance Versicherung Assicurazione
-    Insurance Congé Urlaub Ferien Vacances Ferie Travail Arbeit Lavoro Work Employeur Arbeitgeber Employer Salarié
-    Arbeitnehmer Employee Bailleur Vermieter Landlord True False None Null Self Class Def Return Import String
-    Integer Boolean Type Value Error Exception Name Nom Prénom Vorname Nachname Cognome Nome Nationalité
-    Nationalität Nazionalità Nationality Profession Beruf Professione Né Née Geboren Nato Nata Born Sexe Geschlecht
-    Sesso Sex Grand Petit Nouveau Nouvelle Neue Neuer Neues Nuovo Nuova New Old Vieux Saint Sainte San Santa Sankt
-    St Ste Rue Avenue Boulevard Place Chemin Route Strasse Straße Via Viale Piazza Street Road Lane Mairie Ville
-    Commune Gemeinde Comune Stadt Stadtwerke Caisse Kasse Cassa Garage Atelier Ateliers Officine Menuiserie
-    Boulangerie Imprimerie Librairie Pharmacie Cabinet Kanzlei Studio Agentur Muster Ferretería Holzbau Treuhand
-    Fiduciaria Fiduciaire Hotel Hôtel Restaurant Fonds Syndicat Régie Pflegeheim Verlag Ditta Spettabile Kollege
-    Kollegin Collègue Confrère Consœur Collega Kamerad Nachbar Voisin Vicino Neighbour Finanzamt Amtsgericht
-    Fehlercode Schritt Tabelle Figure Abbildung Tableau Étape
+    Nur Noch Schon So Wie Was Wer Wo Wann Warum Hier Dort Heute Morgen Gestern Bitte Danke Ja Nein Lo Gli I Uno Una
+    Del Della Dello Dei Degli Delle Al Alla Allo Ai Agli Alle Nel Nella Nello Nei Negli Nelle Sul Sulla Sui Sulle
+    Dal Dalla Dai Con Per Tra Fra E Ed O Se Che Chi Cui Più Come Quando Dove Perché Anche Ogni Questo Questa Questi
+    Queste Quello Quella Noi Voi Loro Lei Lui Io Suo Sua Suoi Sue Mio Mia Nostro Nostra Vostro Vostra Sono È Era Ha
+    Hanno The A And But If Of To From By With Without At Into For As Is Are Were Be Been This That These Those It He
+    She They We You His Her Their Our Your My No Not Yes All Any Each Every Some Such Only Also When Where Which Who
+    What Why How There Here Then Than After Before During Please Let See Via Re Fw Fwd Tr Aw Wg Sg Monsieur Madame
+    Messieurs Mesdames Mademoiselle Maître Herr Herrn Frau Signor Signora Signore Sir Damen Herren Madam Mr Mrs Ms
+    Dr Prof Docteur Cher Chère Chers Chères Dear Liebe Lieber Sehr Gentile Gentili Egregio Spettabile Bonjour Hallo
+    Hello Hi Ciao Buongiorno Guten Grüezi Tag Kolleginnen Kollegen Collègues Colleagues Colleghi Team Équipe Equipe
+    Everyone Tutti Customer Client Clients Kunde Kundin Kunden Cliente Clienti Kundendienst Klient Collega Colleague
+    Friend Friends Ami Amis Amie Freunde Customers Partner Partners Membres Mitglieder Applicant Candidate Candidat
+    Bewerber Bewerberin Locataire Mieter Tenant Janvier Février Mars Avril Mai Juin Juillet Août Septembre Octobre
+    Novembre Décembre Januar Februar März April Juni Juli August September Oktober November Dezember Gennaio
+    Febbraio Marzo Aprile Maggio Giugno Luglio Agosto Settembre Ottobre Dicembre January February March May June
+    July October December Lundi Mardi Mercredi Jeudi Vendredi Samedi Dimanche Montag Dienstag Mittwoch Donnerstag
+    Freitag Samstag Sonntag Lunedì Martedì Mercoledì Giovedì Venerdì Sabato Domenica Monday Tuesday Wednesday
+    Thursday Friday Saturday Sunday France Suisse Schweiz Svizzera Switzerland Allemagne Deutschland Germania
+    Germany Italie Italien Italia Italy Europe Europa Paris Lyon Marseille Genève Genf Ginevra Geneva Lausanne
+    Zürich Zurich Zurigo Bern Berne Berna Basel Bâle Basilea Berlin München Munich Hamburg Milano Milan Mailand Roma
+    Rome Torino London Londres Londra Bruxelles Brussels Luxembourg Luxemburg Lugano Bellinzona Fribourg Freiburg
+    Neuchâtel Sion Valais Vaud Wallis Luzern Winterthur Lille Nantes Bordeaux Toulouse Nice Strasbourg Rennes
+    Grenoble Napoli Firenze Bologna Genova Venezia Francfort Frankfurt Köln Cologne Stuttgart Düsseldorf Directeur
+    Directrice Président Présidente Ministre Maire Préfet Juge Procureur Commissaire Député Sénateur Secrétaire
+    Gérant Gérante Responsable Conseiller Conseillère Direktor Direktorin Präsident Präsidentin Minister
+    Bürgermeister Richter Richterin Bundesrat Bundesrätin Kanzler Leiter Leiterin Geschäftsführer Geschäftsführerin
+    Vorsitzender Vorsitzende Direttore Direttrice Presidente Ministro Sindaco Giudice Avvocato Responsabile
+    Amministratore Director President Manager Secretary Chairman Judge Mayor Chief Officer Service Département
+    Direction Ressources Humaines Comptabilité Abteilung Personal Personalabteilung Buchhaltung Ufficio Risorse
+    Umane Contabilità Department Human Resources Accounting Support Facture Rechnung Fattura Invoice Contrat Vertrag
+    Contratto Contract Bulletin Salaire Lohn Stipendio Salary Article Artikel Articolo Section Chapitre Kapitel
+    Capitolo Chapter Annexe Anhang Allegato Annex Appendix Objet Betreff Oggetto Subject Date Datum Data Total
+    Totale Gesamt Summe Somme Net Netto Brut Brutto Lordo Gross Montant Betrag Importo Amount Référence Referenz
+    Riferimento Reference Numéro Nummer Numero Number Page Seite Pagina Code Conseil Banque Bank Banca Commission
+    Parlement Assemblée Sénat Tribunal Cour Gericht Bundesgericht Bundestag Corte Tribunale Camera Senato Court
+    Union Communauté Commune République Republik Repubblica Republic Canton Kanton Cantone Confédération Loi Gesetz
+    Legge Law Act Décret Règlement Verordnung Regolamento Regulation Directive Richtlinie Direttiva Constitution
+    Verfassung Costituzione État Staat Stato State Government Gouvernement Ministère Ministerium Ministero Agence
+    Agentur Agenzia Agency Office Amt Bureau Institut Société Gesellschaft Società Company Entreprise Unternehmen
+    Impresa Firma Association Verein Fondation Stiftung Groupe Gruppe Gruppo Group Université Universität Università
+    University École Schule Scuola School Hôpital Spital Krankenhaus Ospedale Hospital Projet Projekt Progetto
+    Project Adresse Anschrift Indirizzo Address Téléphone Telefon Telefono Phone Tél Tel Fax Mobile Mail Email
+    E-Mail Courriel Site Web Internet Google Microsoft Windows Linux Apple Python Java Docker Kubernetes GitHub
+    Azure Amazon Oracle SAP Excel Word Outlook Teams Zoom Slack Noël Pâques Ostern Weihnachten Natale Pasqua
+    Christmas Easter Avoir Cordialement Salutations Regards Grüsse Grüße Saluti Sincerely Best Kind Freundlichen
+    Viele Beste Herzliche Distinti Cordiali Lu Approuvé Fait Signé Signature Unterschrift Assurance Versicherung
+    Assicurazione Insurance Congé Urlaub Ferien Vacances Ferie Travail Arbeit Lavoro Work Employeur Arbeitgeber
+    Employer Salarié Arbeitnehmer Employee Bailleur Vermieter Landlord True False None Null Self Class Def Return
+    Import String Integer Boolean Type Value Error Exception Name Nom Prénom Vorname Nachname Cognome Nome
+    Nationalité Nationalität Nazionalità Nationality Profession Beruf Professione Né Née Geboren Nato Nata Born Sexe
+    Geschlecht Sesso Sex Grand Petit Nouveau Nouvelle Neue Neuer Neues Nuovo Nuova New Old Vieux Saint Sainte San
+    Santa Sankt St Ste Rue Avenue Boulevard Place Chemin Route Strasse Straße Viale Piazza Street Road Lane Mairie
+    Ville Gemeinde Comune Stadt Stadtwerke Caisse Kasse Cassa Garage Atelier Ateliers Officine Menuiserie
+    Boulangerie Imprimerie Librairie Pharmacie Cabinet Kanzlei Studio Muster Ferretería Holzbau Treuhand Fiduciaria
+    Fiduciaire Hotel Hôtel Restaurant Fonds Syndicat Régie Pflegeheim Verlag Ditta Kollege Kollegin Collègue
+    Confrère Consœur Kamerad Nachbar Voisin Vicino Neighbour Finanzamt Amtsgericht Parliament Parlament Parlamento
+    Senate Congress Council Konzern Kommission Commissione Kreml Kremlin Bercy Matignon Elysée Washington Moscou
+    Moscow Moskau Mosca Pékin Beijing Peking Pechino Vienne Wien Vienna Madrid Lisbonne Lisbon Lissabon Kyiv Kiev
+    Ankara Tokyo Ottawa Athènes Athens Athen Atene Varsovie Warsaw Warschau Prague Prag Praga Budapest Dublin Oslo
+    Stockholm Helsinki Copenhague Espagne Spain Spanien Spagna Portugal Belgique Belgium Belgien Belgio Autriche
+    Austria Österreich Pologne Poland Polen Polonia Russie Russia Russland Ukraine Ucraina Chine China Cina Japon
+    Japan Giappone Inde India Indien Brésil Brazil Brasilien Brasile Canada Mexique Mexico Maroc Morocco Marokko
+    Algérie Algeria Algerien Tunisie Tunisia Tunesien Sénégal Senegal Turquie Turkey Türkei Turchia Grèce Greece
+    Griechenland Grecia Irlande Ireland Irland Irlanda Angleterre England Inghilterra Écosse Scotland Schottland
+    Scozia Norvège Norway Norwegen Suède Sweden Schweden Danemark Denmark Dänemark Roumanie Romania Rumänien
+    Bulgarie Bulgaria Croatie Croatia Kroatien Serbie Serbia Serbien Kosovo Albanie Albania Albanien Vietnam Corée
+    Korea Iran Irak Iraq Israël Israel Liban Lebanon Libanon Afrique Africa Afrika Asie Asia Asien Amérique America
+    Amerika Österreichische Europäische Manchester Leeds Bristol Liverpool Birmingham Edinburgh Glasgow Boston
+    Chicago Sydney Montréal Québec Rouen Dijon Reims Metz Nancy Brest Tours Angers Limoges Caen Montpellier Annecy
+    Chambéry Besançon Mulhouse Colmar Perpignan Aarau Aargau Solothurn Thun Biel Bienne Chur Coire Zug Schaffhausen
+    Thurgau Ticino Tessin Uri Schwyz Nidwalden Obwalden Glarus Appenzell Graubünden Jura Delémont Montreux Vevey
+    Yverdon Nyon Morges Sierre Martigny Locarno Chiasso Mendrisio Dresden Leipzig Bremen Hannover Nürnberg Dortmund
+    Essen Bonn Mannheim Karlsruhe Augsburg Mainz Kiel Palermo Bari Verona Padova Trieste Bergamo Brescia Parma
+    Modena Como Varese Sardegna Sicilia Toscana Lombardia Piemonte Veneto Bayern Sachsen Hessen Fehlercode Schritt
+    Tabelle Figure Abbildung Tableau Étape
     """
 )
 SURNAMES_TOO = _words(

@@ -1,0 +1,157 @@
+"""Names that the sentence around them gives away: verbs of persons, relations, functions in apposition.
+
+Called by `names` for words with a capital that no list knows. Each word here is one that stands beside persons and
+seldom beside firms, places or things; they are compared folded, without accents and case.
+"""
+
+from __future__ import annotations
+
+import re
+
+from intramuros.privacy.redact.first_names import fold
+from intramuros.privacy.redact.words import phrases
+
+_VERBS = frozenset(
+    phrases(
+        """
+    a accepte | a appele | a corrige | a demande | a dit | a ecrit | a envoye | a explique | a fini | a oublie |
+    a prevenu | a pris | a propose | a raison | a rappele | a recu | a refuse | a relu | a repondu | a signe |
+    a telephone | a valide | a vu | abita | agreed | ajoute que | antwortet | antwortete | arbeitet | arbeitete
+    | asked | asks | assure l'interim | avait accepte | avait appele | avait corrige | avait demande | avait dit
+    | avait ecrit | avait envoye | avait explique | avait fini | avait oublie | avait prevenu | avait pris |
+    avait propose | avait rappele | avait recu | avait refuse | avait relu | avait repondu | avait signe |
+    avait telephone | avait valide | avait vu | bittet | called | calls | chiede | ci ha | demande | dice |
+    dit que | e assente | e d'accordo | e deceduta | e deceduto | e in ferie | e in riunione | e in vacanza |
+    e malata | e malato | e nata | e nato | e sposata | e sposato | era al telefono | erklart | erklarte |
+    est absent | est absente | est celibataire | est d'accord | est decede | est decedee | est disponible |
+    est divorce | est divorcee | est en arret | est en conge | est en conges | est en reunion | est en vacances
+    | est joignable | est la | est malade | est marie | est mariee | est ne | est nee | est parti en |
+    est partie en | est revenu | est revenue | estime que | explained | explique | fragt | fragte | freut sich |
+    ha chiamato | ha chiesto | ha confermato | ha detto | ha firmato | ha ragione | ha risposto | ha scritto |
+    ha telefonato | ha visto | habite | has agreed | has asked | has called | has joined | has left | has signed
+    | hat angerufen | hat gefragt | hat gesagt | hat geschrieben | hat heute | hat mir | hat recht | hat schon |
+    hat sich | hat uns | illustra | is absent | is away | is ill | is married | is on leave | is out |
+    is retired | is sick | is single | ist abwesend | ist einverstanden | ist geboren | ist gestorben |
+    ist heute | ist im urlaub | ist in den ferien | ist informiert | ist krank | ist ledig | ist seit |
+    ist verheiratet | ist verstorben | joined | kommt aus | kommt erst | kommt heute | kommt morgen | lavora |
+    lebt | lives | me remplace | meint | meinte | mi ha | mochte | n'a pas souhaite | nous a quittes | passe te
+    | passed away | pense que | precise que | prend l'astreinte | prend la parole | prend le relais |
+    prend sa retraite | propone | propose de | rappelle | rapporte | remplace | replied | replies | repond |
+    reported | riferisce | risponde | ruft | s'absente | s'inquiete | s'occupe | sagt | sagte | said |
+    sara assente | says | schlagt | schlagt vor | schreibt | sera absent | sera absente | sera en conge |
+    sera la | sera present | sera presente | signed | sostituisce | souhaite | spiega | still needs | suggested
+    | te rappelle | tells | thinks | told | travaille | ubernimmt | va appeler | va rappeler | va voir |
+    vertritt | vient d'appeler | vive | vorrebbe | vous rappelle | wants | was on the phone | went home |
+    will call | will collect | will join | will replace | will take over | wird dich | wird heute | wird ihn |
+    wird morgen | wird sie | wird uns | wohnt | works | would like | writes | wrote | zahlt
+        """
+    )
+)
+"""What only persons are the subject of."""
+_VERB_BEGINS = frozenset(verb.split(" ")[0] for verb in _VERBS)
+_CLITIC = re.compile(r"(?:[mtl]'|(?:vous|nous|lui|me|te|mi|ti|ci|vi|gli|le) )(?=\w)")
+RELATIONS = frozenset(
+    phrases(
+        """
+    agent | ami | amica | amico | amie | anwalt | anwaltin | apprenti | apprentie | arzt | arztin | assistant |
+    assistante | aunt | avocat | avocate | avvocato | beistand | beistandin | boss | brother | bruder | cassiere
+    | certain | certaine | chauffeur | chef | chefin | claimant | client | cliente | colleague | collega |
+    collegue | compagne | compagnon | concierge | conducente | confrere | conjoint | conjointe | conseiller |
+    conseillere | consorts | consœur | cousin | cousine | cugina | cugino | custode | daughter | defendant |
+    directeur | directrice | direttore | direttrice | driver | educateur | educatrice | ehefrau | ehemann |
+    enfant | enfants | enkel | enkelin | enseignant | enseignante | epouse | epoux | fahrer | fahrerin |
+    famiglia | familie | famille | father | femme | figlia | figlio | fille | fils | fratello | frere | friend |
+    gatte | gattin | gerant | gerante | giudice | grand-mere | grand-pere | granddaughter | grandson | greffier
+    | greffiere | grossmutter | grossvater | hausmeister | hauswart | hoirie | husband | infirmier | infirmiere
+    | inquilina | inquilino | insured | juge | kollege | kollegin | kunde | kundin | landlord | lehrer |
+    lehrerin | lenker | lenkerin | lernende | locataire | madre | maestra | maestro | maitresse | mann | mari |
+    marito | marraine | medecin | medico | mere | mieter | mieterin | moglie | mother | mutter | nachbar |
+    nachbarin | nachmieter | nachmieterin | neffe | neighbor | neighbour | nephew | neveu | nichte | niece |
+    nipote | nomme | nommee | nonna | nonno | notaio | notaire | nurse | oberarzt | oberarztin | oncle | onkel |
+    padre | parrain | passager | passagere | passenger | patient | patiente | patientin | paziente | pere |
+    petit | petit-fils | petite | petite-fille | plaignant | plaignante | plaintiff | plombier | praktikant |
+    praktikantin | prenomme | prenommee | president | presidente | prevenu | prevenue | proprietaire | richter |
+    richterin | schwager | schwester | secretaire | segretaria | segretario | sister | soeur | sohn | son |
+    sorella | stagiaire | suocera | suocero | sœur | tante | teacher | temoin | tenant | testimone | tochter |
+    trainee | trainer | trainerin | tresorier | tresoriere | uncle | vater | vedova | vedovo | vermieter | veuf
+    | veuve | vicina | vicino | victime | voisin | voisine | widow | widower | wife | witness | witwe | witwer |
+    zeuge | zeugin | zia | zio
+        """
+    )
+)
+"""What one person is to another or to a file: the name follows, or stands between commas after it."""
+_FUNCTIONS = frozenset(
+    phrases(
+        """
+    accountant | adjoint | adjointe | aged | agriculteur | agricultrice | architecte | artisan | arzt | arztin |
+    assistant | assistante | avocat | avocate | avvocato | born | boulanger | boulangere | buchhalter |
+    buchhalterin | chairman | chairwoman | charge | chargee | chauffeur | chef | cheffe | comptable | conducteur
+    | conductrice | consultant | consultante | cuisinier | cuisiniere | demeurant | depute | deputee | directeur
+    | director | directrice | direktor | direktorin | direttore | direttrice | domiciliata | domiciliato |
+    domicilie | domiciliee | electricien | engineer | enseignant | enseignante | etudiant | etudiante | geboren
+    | gerant | gerante | geschaftsfuhrer | geschaftsfuhrerin | head | impiegata | impiegato | infirmier |
+    infirmiere | ingenieur | ingenieure | insegnante | koch | koechin | lehrer | lehrerin | leiter | leiterin |
+    libraio | maire | manager | medecin | medico | menuisier | nata | nato | ne | nee | notaire | nurse |
+    operaia | operaio | peintre | pensionata | pensionato | pensioniert | pfleger | pflegerin | plombier |
+    prasident | prasidentin | president | presidente | professeur | professeure | rentner | rentnerin | residing
+    | responsable | retired | retraite | retraitee | sachbearbeiter | sachbearbeiterin | secretaire | secretary
+    | segretaria | segretario | serveur | serveuse | solicitor | teacher | technicien | technicienne | treasurer
+    | tresorier | tresoriere | vendeur | vendeuse | wohnhaft
+        """
+    )
+)
+"""What stands after a name and a comma."""
+_ACTS_BEFORE = frozenset(
+    phrases("chiamato | appele | rappele | asked | told | thanked | sagte | schrieb | dixit | remercie | ringraziamo")
+)
+"""What is done to a person: the name follows."""
+_ARTICLES = frozenset(
+    phrases(
+        """
+    l | d | le | la | les | un | une | des | du | ce | cette | au | aux | notre | votre | leur | nos | vos | der
+    | die | das | den | dem | des | ein | eine | einer | einem | unser | unsere | ihr | ihre | kein | keine |
+    jeder | jede | il | lo | gli | i | uno | una | del | della | dello | dei | nel | nella | al | alla | the | a
+    | an | this | that | our | your | each | every | sa | son | ses | mon | ma
+        """
+    )
+)
+_LAST_WORD = re.compile(r"([^\W_][\w-]*)[ ']$")
+_APPOSED = re.compile(r"(?:[^\W\d_][\w'-]*)(?: [a-zà-ÿ][\w'-]{0,13}){0,3}(?:, | \()$")
+_AFTER_APPOSED = re.compile(r" ?(?:[,.;:)\n(]|$)")
+_FUNCTION = re.compile(
+    r"(?:, | \()(?:(?:notre|votre|our|unsere?|the|la|il|le) )?"
+    r"([^\W\d_]{2,20}|[0-9]{1,3} (?:ans|jahre|anni|years))"
+)
+_WORDS = re.compile(r"[\w'-]+")
+
+
+def is_of_a_person(text: str, start: int, end: int, *, words: int) -> bool:
+    """Whether the sentence around the word or words at `start` to `end` speaks of a person."""
+    following = text[end : end + 1]
+    before = text[max(0, start - 60) : start]
+    if following == " " and _acts(text[end + 1 : end + 36]):
+        last = _LAST_WORD.search(before)
+        return last is None or fold(last.group(1)) not in _ARTICLES
+    if before.endswith(" ") and (last := _LAST_WORD.search(before)):
+        word = fold(last.group(1))
+        if word in RELATIONS or word in _ACTS_BEFORE:
+            return True
+    if before.endswith((", ", " (")) and _AFTER_APPOSED.match(text, end):
+        apposed = _APPOSED.search(before)
+        if apposed and any(fold(word) in RELATIONS for word in _WORDS.findall(apposed.group())):
+            return True
+    if words == 1 or following not in {",", " "}:
+        return False
+    function = _FUNCTION.match(text, end)
+    return function is not None and (function.group(1)[0].isdigit() or fold(function.group(1)) in _FUNCTIONS)
+
+
+def _acts(after: str) -> bool:
+    """Whether a verb of persons comes next."""
+    if not after[:1].islower():
+        return False
+    clitic = _CLITIC.match(after)
+    said = [fold(word) for word in _WORDS.findall(after[clitic.end() if clitic else 0 :])[:4]]
+    if not said or said[0] not in _VERB_BEGINS:
+        return False
+    return any(" ".join(said[:length]) in _VERBS for length in range(1, len(said) + 1))

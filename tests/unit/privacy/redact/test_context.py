@@ -1,0 +1,70 @@
+"""Names by the form of the text and the sentence around them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.privacy.redact.found import found
+
+
+def names(text: str) -> list[str]:
+    return [value for kind, value in found(text) if kind == "PERSON"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Matricule;Nom;Prénom\n12;Quartenat;Zélie\n13;Ouvrard;Isolde", ["Quartenat", "Zélie", "Ouvrard", "Isolde"]),
+        ("| Name | Vorname |\n| Brüschweil | Xeno |", ["Brüschweil", "Xeno"]),
+        ("First name,Last name,Team\nQuillan,Storrow,Legal", ["Quillan", "Storrow"]),
+        ("[09:02] mimi77: salut\n[09:03] Jo R.: oui", ["mimi77", "Jo R."]),
+        ("Le 3 mai 2024 à 08:41, Xavière Moultard a écrit :\n> oui", ["Xavière Moultard"]),
+        ("Ce matin Moultard a appelé.", ["Moultard"]),
+        ("Pas de nouvelles : Brannigol est malade.", ["Brannigol"]),
+        ("La victime et sa sœur Ysoline ont parlé.", ["Ysoline"]),
+        ("Mon voisin du dessus, Xavérien Plouzec, est parti.", ["Xavérien Plouzec"]),
+        ("Le devis de Xavérien Plouzec, électricien à Brest.", ["Xavérien Plouzec"]),
+        ("Der Hauswart Brüllisauer ist informiert.", ["Brüllisauer"]),
+        ("Yannoula Stankovski legt Rekurs ein.", ["Yannoula Stankovski"]),
+        ("Il testimone, Ranunculi, ha visto tutto.", ["Ranunculi"]),
+        ("Witness Oddbjorg said so.", ["Oddbjorg"]),
+        ("Von: Kowalczyk, Anna\nBetreff: x", ["Kowalczyk, Anna"]),
+        ("Nguyen Thi Mai Lan a signé.", ["Nguyen Thi Mai Lan"]),
+        ("Annas Bruder grüsst. Anna Keller kommt.", ["Annas", "Anna Keller"]),
+    ],
+)
+def test_names_no_list_knows(text: str, expected: list[str]) -> None:
+    assert names(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Name;Preis;Menge\nHammer;12;3\nZange;8;2",
+        "Nom;Réf\nPerceuse;12",
+        "2025-03-11 08:14:22 INFO: started\n2025-03-11 08:14:23 WARN: slow",
+        "La Commission demande un rapport. Bruxelles propose de voter.",
+        "Die Beklagte sagt nichts. Der Bundesrat will sparen.",
+        "Chauffer à 160 °C. Servir chaud.",
+        "Visitors like Green Park and the Royal Garden.",
+        'password = os.environ["DB_PASSWORD"]',
+    ],
+)
+def test_forms_and_sentences_without_persons(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("Ort;Geburtsdatum\nBern;12.03.1974", "DATE_OF_BIRTH", "12.03.1974"),
+        ("born on 7 May 1990", "DATE_OF_BIRTH", "7 May 1990"),
+        ("DB_HOST=10.2.0.14", "IP_ADDRESS", "10.2.0.14"),
+        ("le mdp du wifi invité c'est Tulipe!2031", "SECRET", "Tulipe!2031"),
+        ("Passwort fürs Portal: Gr4nit#sommer", "SECRET", "Gr4nit#sommer"),
+        ("Via dei Tigli 4, 20900 Monza", "ADDRESS", "Via dei Tigli 4, 20900 Monza"),
+        ("Z.A. du Bois, 8 rue Ampère, 01600 Trévoux", "ADDRESS", "Z.A. du Bois, 8 rue Ampère, 01600 Trévoux"),
+    ],
+)
+def test_what_the_third_set_showed(text: str, kind: str, value: str) -> None:
+    assert (kind, value) in found(text)
