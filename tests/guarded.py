@@ -10,6 +10,8 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from intramuros.accounts.caller import Caller
+from intramuros.accounts.rights import Quota
+from intramuros.accounts.usage import Admission
 from intramuros.audit.chain import Record
 from intramuros.audit.entry import Actor, Entry
 from intramuros.errors import AuditUnavailable
@@ -32,6 +34,19 @@ class KnownKeys:
         if headers.get("cookie") == "intramuros_session=bob":
             return BOB
         return {"Bearer alice": ALICE, "Bearer bob": BOB}.get(headers.get("authorization", ""))
+
+
+class FreeUsage:
+    """Stands for `accounts.usage`: lets everybody in, and remembers what they spent."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, int] = {}
+
+    def admit(self, key_id: str, quota: Quota, *, spends: bool) -> Admission:
+        return Admission([], None)
+
+    def spend(self, key_id: str, tokens: int) -> None:
+        self.spent[key_id] = self.spent.get(key_id, 0) + tokens
 
 
 @dataclass
@@ -71,10 +86,12 @@ class Guarded:
     identity: KnownKeys = field(default_factory=KnownKeys)
     audit: Recorded = field(default_factory=Recorded)
     metrics: Metrics = field(default_factory=Metrics)
+    usage: FreeUsage = field(default_factory=FreeUsage)
 
     def around(self, inner: ASGIApp, **more: Any) -> Guard:
         limits = Limits(request_bytes=1000, upload_bytes=10_000)
-        return Guard(inner, identity=self.identity, audit=self.audit, metrics=self.metrics, limits=limits, **more)  # type: ignore[arg-type]
+        parts: dict[str, Any] = {"identity": self.identity, "audit": self.audit, "usage": self.usage}
+        return Guard(inner, metrics=self.metrics, limits=limits, **parts, **more)
 
     @property
     def record(self) -> Record:

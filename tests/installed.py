@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from intramuros.accounts.caller import LOCAL
+from intramuros.accounts.rights import EVERYTHING
 from intramuros.accounts.users import Users
 from intramuros.app import App, build, create
 from intramuros.audit.chain import Record
@@ -65,8 +66,8 @@ def installation(folder: Path) -> Iterator[Installed]:
         name: users.create(f"{name}@firm.example", name.title(), role=role, password=PASSWORD)
         for name, role in roles.items()
     }
-    keys = {name: app.api_keys.create("test", person.id)[0] for name, person in people.items()}
-    keys["local"] = app.api_keys.create("test", LOCAL.user_id)[0]
+    keys = {name: app.api_keys.create("test", person.id, rights=EVERYTHING)[0] for name, person in people.items()}
+    keys["local"] = app.api_keys.create("test", LOCAL.user_id, rights=EVERYTHING)[0]
     sessions = {name: app.sessions.open(person) for name, person in people.items()}
     try:
         yield Installed(app, application(app), engine, keys, sessions)

@@ -17,6 +17,7 @@ from intramuros.accounts.identity import Identity
 from intramuros.accounts.keys import ApiKeys
 from intramuros.accounts.projects import Projects
 from intramuros.accounts.sessions import Sessions
+from intramuros.accounts.usage import WRITE_EVERY_S, KeyUsage
 from intramuros.accounts.users import Users
 from intramuros.audit.places import place
 from intramuros.audit.record import Audit
@@ -66,6 +67,7 @@ class App:
     users: Users
     sessions: Sessions
     api_keys: ApiKeys
+    key_usage: KeyUsage
     identity: Identity
     projects: Projects
     groups: Groups
@@ -94,14 +96,21 @@ class App:
         worker = asyncio.create_task(self.ingest.run(stop), name="ingest")
         loading = asyncio.create_task(self._load_default(), name="load default model")
         embedder = asyncio.create_task(self.embedder.load(), name="load embedder")
+        counting = asyncio.create_task(self._write_usage(), name="write the usage of keys")
         try:
             yield self
         finally:
             stop.set()
             loading.cancel()
             embedder.cancel()
-            await asyncio.gather(worker, loading, embedder, return_exceptions=True)
+            counting.cancel()
+            await asyncio.gather(worker, loading, embedder, counting, return_exceptions=True)
             await self.pool.stop()
+
+    async def _write_usage(self) -> None:
+        while True:
+            await asyncio.sleep(WRITE_EVERY_S)
+            await asyncio.to_thread(self.key_usage.flush)
 
     async def _load_default(self) -> None:
         """Has the default model ready before the first question; a failure is told to whoever asks."""
@@ -113,6 +122,7 @@ class App:
         """Gives back files and processes."""
         self.reader.close()
         self.identity.flush()
+        self.key_usage.flush()
         self.audit.stop()
         self.database.close()
 
@@ -197,7 +207,10 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
     conversations = Conversations(database, subject_keys)
     answer = AnswerTask(search=search, pool=pool, models=models, conversations=conversations, metrics=metrics)
     complete = CompleteTask(
-        pool=pool, metrics=metrics, knows_tools=lambda name: models.get(name).header.template_has_tools
+        pool=pool,
+        metrics=metrics,
+        knows_tools=lambda name: models.get(name).header.template_has_tools,
+        named=lambda name: models.get(name).name,
     )
     selftest = SelfTest(
         settings=settings,
@@ -221,6 +234,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         users=users,
         sessions=sessions,
         api_keys=api_keys,
+        key_usage=KeyUsage(database),
         identity=identity,
         projects=projects,
         groups=groups,

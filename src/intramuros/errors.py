@@ -11,6 +11,7 @@
     │   └── ModelNotFound
     ├── Conflict                   it exists already, or is in use              409
     ├── TooMany                    queue or limit reached; try again later      429
+    │   └── QuotaReached           an API key has used its tokens               429
     ├── DocumentError              a document can't be read, and why            422
     ├── ModelFileError             a model file is broken or not a model        422
     ├── ModelTooLarge              the model does not fit in memory             507
@@ -124,6 +125,12 @@ class TooMany(IntramurosError):
     """Too many requests at once; try again in a moment."""
 
     code, status, retry = "too_many_requests", 429, True
+
+
+class QuotaReached(TooMany):
+    """The API key has used up its tokens of this day or month."""
+
+    code, retry = "quota_reached", False
 
 
 class DocumentError(IntramurosError):

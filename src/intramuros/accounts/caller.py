@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from intramuros.accounts.rights import EVERYTHING, Rights
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -16,6 +18,7 @@ class Caller:
     language: str = "fr"
     must_enrol: bool = False  # may do nothing but set up a second factor
     proven_at: float = 0.0  # when they last showed a password or passkey; UTC seconds
+    rights: Rights = EVERYTHING
 
     @property
     def is_administrator(self) -> bool:
@@ -36,6 +39,11 @@ class Caller:
     def oversees(self) -> bool:
         """Whether they may see who is here and in which groups."""
         return self.is_auditor or self.is_manager
+
+    @property
+    def key_id(self) -> str | None:
+        """The API key that asks; None for people."""
+        return self.credential[4:] if self.credential.startswith("key:") else None
 
 
 LOCAL = Caller(user_id="local", name="local operator", role="administrator", credential="local")

@@ -54,7 +54,7 @@ class Identity:
     def caller(self, headers: Mapping[str, str]) -> Caller | None:
         """Who is asking, from the headers (names in lower case); None if nobody known.
 
-        The first of these that is there counts: `authorization: Bearer …`, `x-api-key`, the session's cookie.
+        The first of these that is there counts: `authorization: Bearer …`, `x-api-key`, `api-key`, the cookie.
         """
         key = _shown_key(headers)
         token = None if key is not None else self.session_token(headers)
@@ -130,4 +130,5 @@ def _shown_key(headers: Mapping[str, str]) -> str | None:
     if authorization is not None:
         scheme, _, value = authorization.partition(" ")
         return value.strip() if scheme.lower() == "bearer" else ""
-    return headers.get("x-api-key")
+    key = headers.get("x-api-key")
+    return headers.get("api-key") if key is None else key

@@ -1,5 +1,5 @@
 """API keys of programs: made once, shown once, stored as hashes. Called by the key page, the command line and
-`accounts.identity`. A key acts as the person it belongs to.
+`accounts.identity`. A key acts as the person it belongs to, within its own rights (`accounts.rights`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from sqlalchemy import Row, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from intramuros.accounts.caller import Caller
+from intramuros.accounts.rights import DEFAULT_SCOPES, Quota, Rights, checked
 from intramuros.accounts.sessions import Known
 from intramuros.errors import BadRequest, NotFound
 from intramuros.security.tokens import is_api_key, new_api_key, token_hash
@@ -33,6 +34,13 @@ class ApiKey:
     expires_at: float | None
     revoked_at: float | None
     last_used_at: float | None
+    rights: Rights = Rights()
+
+    def state(self, at: float) -> str:
+        """Whether it works at that time: works | expired | revoked."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= at else "works"
 
 
 class ApiKeys:
@@ -41,11 +49,13 @@ class ApiKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, name: str, user_id: str, *, expires: float | None = None) -> tuple[str, ApiKey]:
+    def create(
+        self, name: str, user_id: str, *, expires: float | None = None, rights: Rights | None = None
+    ) -> tuple[str, ApiKey]:
         """A new key, and what is kept of it; the key itself can't be shown again.
 
         Units: `expires` is a time, in UTC seconds.
-        Raises: BadRequest for a bad name or a time that is past, NotFound if there is no such person.
+        Raises: BadRequest for a bad name, bad rights or a time that is past, NotFound if there is no such person.
         """
         name = " ".join(name.split())
         if not 1 <= len(name) <= 100:
@@ -53,8 +63,11 @@ class ApiKeys:
         if expires is not None and expires <= now():
             raise BadRequest("The key would have expired already.", code="bad_expiry")
         key = new_api_key()
-        record = ApiKey(new_id(), name, key[-4:], user_id, now(), expires, None, None)
-        values = {field: getattr(record, field) for field in ApiKey.__slots__} | {"token_hash": token_hash(key)}
+        rights = checked(rights or Rights())
+        record = ApiKey(new_id(), name, key[-4:], user_id, now(), expires, None, None, rights)
+        values = (
+            {field: getattr(record, field) for field in _STORED} | _columns(rights) | {"token_hash": token_hash(key)}
+        )
         try:
             with self._database.write(durable=True) as connection:
                 connection.execute(insert(api_keys).values(values))
@@ -70,6 +83,25 @@ class ApiKeys:
         with self._database.read() as connection:
             return [_record(row) for row in connection.execute(statement)]
 
+    def get(self, key_id: str) -> ApiKey:
+        """One key. Raises: NotFound."""
+        with self._database.read() as connection:
+            row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).first()
+        if row is None:
+            raise _no_key()
+        return _record(row)
+
+    def limit(self, key_id: str, rights: Rights) -> ApiKey:
+        """Gives a key other rights; they count from the next request on, in every process.
+
+        Raises: NotFound, BadRequest.
+        """
+        statement = update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+        with self._database.write(durable=True) as connection:
+            if connection.execute(statement.values(_columns(checked(rights)))).rowcount != 1:
+                raise _no_key()
+        return self.get(key_id)
+
     def revoke(self, key_id: str, *, user_id: str | None = None) -> None:
         """Ends a key at once, in every process.
 
@@ -80,7 +112,7 @@ class ApiKeys:
             statement = statement.where(api_keys.c.user_id == user_id)
         with self._database.write(durable=True) as connection:
             if connection.execute(statement.values(revoked_at=now())).rowcount != 1:
-                raise NotFound("There is no such key.")
+                raise _no_key()
 
     def caller(self, key: str) -> Caller | None:
         """Who a key acts as; none if it is unknown, revoked or expired, or its person is suspended."""
@@ -92,7 +124,7 @@ class ApiKeys:
         if not is_api_key(key):
             return None
         statement = (
-            select(api_keys.c.id.label("key_id"), api_keys.c.expires_at, users)
+            select(api_keys, users.c.name.label("user_name"), users.c.role, users.c.language)
             .join(users, users.c.id == api_keys.c.user_id)
             .where(api_keys.c.token_hash == token_hash(key), api_keys.c.revoked_at.is_(None))
             .where(or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now()))
@@ -102,7 +134,7 @@ class ApiKeys:
             row = connection.execute(statement).first()
         if row is None:
             return None
-        caller = Caller(row.id, row.name, row.role, f"key:{row.key_id}", row.language)
+        caller = Caller(row.user_id, row.user_name, row.role, f"key:{row.id}", row.language, rights=_rights(row))
         return Known(caller, _NEVER if row.expires_at is None else row.expires_at)
 
     def used(self, times: Mapping[str, float]) -> None:
@@ -114,5 +146,25 @@ class ApiKeys:
                 connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(last_used_at=at))
 
 
+_STORED = tuple(field for field in ApiKey.__slots__ if field != "rights")
+_LISTS = ("models", "projects")
+
+
 def _record(row: Row[Any]) -> ApiKey:
-    return ApiKey(**{field: getattr(row, field) for field in ApiKey.__slots__})
+    return ApiKey(**{field: getattr(row, field) for field in _STORED}, rights=_rights(row))
+
+
+def _rights(row: Row[Any]) -> Rights:
+    lists = {name: None if getattr(row, name) is None else frozenset(getattr(row, name)) for name in _LISTS}
+    quota = Quota(**{name: getattr(row, name) for name in Quota.__slots__})
+    return Rights(frozenset(DEFAULT_SCOPES if row.scopes is None else row.scopes), quota=quota, **lists)
+
+
+def _columns(rights: Rights) -> dict[str, object]:
+    lists = {name: sorted(value) if (value := getattr(rights, name)) is not None else None for name in _LISTS}
+    quota = {name: getattr(rights.quota, name) for name in Quota.__slots__}
+    return {"scopes": sorted(rights.scopes), **lists, **quota}
+
+
+def _no_key() -> NotFound:
+    return NotFound("There is no such key.", hint="See them with: intramuros keys list", code="key_not_found")

@@ -84,8 +84,10 @@ class Projects:
     def create(self, name: str, by: Caller) -> Project:
         """A new project that belongs to the caller; one made at the command line also to all administrators.
 
-        Raises: BadRequest for a bad name, Conflict if it is taken.
+        Raises: BadRequest for a bad name, Conflict if it is taken, NotAllowed for a key of certain projects.
         """
+        if by.rights.projects is not None:
+            raise NotAllowed("This key is for certain projects only: it can't make another.", code="missing_project")
         name = clean_name(name, of="project")
         project = Project(new_id(), name, "owner", now())
         self._keys.create("project", project.id)
@@ -236,7 +238,9 @@ def _visible(by: Caller) -> Select[Any]:
         .group_by(all_ways.c.project_id)
         .subquery()
     )
-    return select(*columns, best.c.rank).join(best, best.c.project_id == projects.c.id)
+    statement = select(*columns, best.c.rank).join(best, best.c.project_id == projects.c.id)
+    only = by.rights.projects  # of an API key
+    return statement if only is None else statement.where(projects.c.id.in_(only))
 
 
 def _granted(user_id: Any) -> list[Select[Any]]:

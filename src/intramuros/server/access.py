@@ -40,11 +40,28 @@ class Access(Enum):
                 return True
 
 
+class Scope(Enum):
+    """What an API key must have been given to call a route (`accounts.rights`)."""
+
+    ANY = "any key"
+    CHAT = "chat"
+    SEARCH = "search"
+    DOCUMENTS = "documents"
+    PRIVACY = "privacy"
+    ADMIN = "admin"
+    BROWSER = "no key: people who are signed in"
+
+
 class Body(Enum):
     """How large a request's body may be, by the setting of that name."""
 
     REQUEST = "request_mib"
     UPLOAD = "upload_mib"
+
+
+def is_for_programs(path: str) -> bool:
+    """Whether this address is one of an API: everything else is a page, or belongs to one."""
+    return path.startswith(("/v1/", "/api/", "/privacy/v1/")) or path in {"/health", "/metrics"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +74,22 @@ class Rule:
     access: Access = Access.SIGNED_IN
     body: Body = Body.REQUEST
     audited: bool = True
+    scope: Scope = None  # type: ignore[assignment]  # pages need not say: no key opens them
+    spends: bool = False  # may cost tokens
     pattern: Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pattern", compile_path(self.path)[0])
+        if self.scope is None:
+            object.__setattr__(self, "scope", self._default_scope())
+
+    def _default_scope(self) -> Scope:
+        """Raises: ValueError for a route of programs, which must say what a key needs."""
+        if self.access is Access.PUBLIC or self.path == "(unknown)":
+            return Scope.ANY
+        if is_for_programs(self.path):
+            raise ValueError(f"say which scope a key needs for {self.method} {self.path}")
+        return Scope.BROWSER
 
 
 UNKNOWN = Rule("*", "(unknown)", "unknown")
@@ -68,22 +97,22 @@ UNKNOWN = Rule("*", "(unknown)", "unknown")
 
 RULES = (
     Rule("GET", "/health", "health", Access.PUBLIC, audited=False),
-    Rule("GET", "/metrics", "metrics", Access.ADMINISTRATOR),
+    Rule("GET", "/metrics", "metrics", Access.ADMINISTRATOR, scope=Scope.ADMIN),
     # The OpenAI door.
-    Rule("POST", "/v1/chat/completions", "chat"),
-    Rule("GET", "/v1/models", "models.list"),
-    Rule("GET", "/v1/models/{model:path}", "models.show"),
+    Rule("POST", "/v1/chat/completions", "chat", scope=Scope.CHAT, spends=True),
+    Rule("GET", "/v1/models", "models.list", scope=Scope.CHAT),
+    Rule("GET", "/v1/models/{model:path}", "models.show", scope=Scope.CHAT),
     # The product's own API.
-    Rule("GET", "/api/v1/projects", "projects.list"),
-    Rule("POST", "/api/v1/projects", "project.create"),
-    Rule("GET", "/api/v1/projects/{project}/documents", "documents.list"),
-    Rule("POST", "/api/v1/projects/{project}/documents", "document.add", body=Body.UPLOAD),
-    Rule("GET", "/api/v1/projects/{project}/documents/{document}", "document.show"),
-    Rule("DELETE", "/api/v1/projects/{project}/documents/{document}", "document.remove"),
-    Rule("POST", "/api/v1/projects/{project}/search", "search"),
-    Rule("POST", "/api/v1/projects/{project}/ask", "answer"),
-    Rule("POST", "/privacy/v1/redact", "redact"),
-    Rule("POST", "/privacy/v1/restore", "restore"),
+    Rule("GET", "/api/v1/projects", "projects.list", scope=Scope.SEARCH),
+    Rule("POST", "/api/v1/projects", "project.create", scope=Scope.DOCUMENTS),
+    Rule("GET", "/api/v1/projects/{project}/documents", "documents.list", scope=Scope.SEARCH),
+    Rule("POST", "/api/v1/projects/{project}/documents", "document.add", body=Body.UPLOAD, scope=Scope.DOCUMENTS),
+    Rule("GET", "/api/v1/projects/{project}/documents/{document}", "document.show", scope=Scope.SEARCH),
+    Rule("DELETE", "/api/v1/projects/{project}/documents/{document}", "document.remove", scope=Scope.DOCUMENTS),
+    Rule("POST", "/api/v1/projects/{project}/search", "search", scope=Scope.SEARCH),
+    Rule("POST", "/api/v1/projects/{project}/ask", "answer", scope=Scope.SEARCH, spends=True),
+    Rule("POST", "/privacy/v1/redact", "redact", scope=Scope.PRIVACY),
+    Rule("POST", "/privacy/v1/restore", "restore", scope=Scope.PRIVACY),
     # The pages, and what their forms and scripts send.
     Rule("GET", "/static/{version}/{name}", "static", Access.PUBLIC, audited=False),
     Rule("GET", "/sign-in", "sign_in.show", Access.PUBLIC),

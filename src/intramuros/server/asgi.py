@@ -22,6 +22,7 @@ def application(app: App, *, own_hosts_only: bool = True) -> Guard:
         identity=app.identity,
         audit=app.audit,
         metrics=app.metrics,
+        usage=app.key_usage,
         limits=Limits(request_bytes=settings.request_mib * 2**20, upload_bytes=settings.upload_mib * 2**20),
         own_hosts_only=own_hosts_only,
     )

@@ -13,6 +13,7 @@ from starlette.types import Scope
 from intramuros.api import errors as api_errors
 from intramuros.api.openai import errors as openai_errors
 from intramuros.errors import IntramurosError
+from intramuros.server.access import is_for_programs
 from intramuros.server.headers import DATA, PAGES, Headers
 
 
@@ -47,8 +48,8 @@ def _json(error: IntramurosError, body: bytes) -> Answer:
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     if error.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="intramuros"'))
-    if error.status in {429, 503} and error.retry:
-        headers.append((b"retry-after", b"1"))
+    if error.status in {429, 503} and (error.retry or "retry_after_s" in error.details):
+        headers.append((b"retry-after", str(error.details.get("retry_after_s", 1)).encode()))
     if error.status >= 409 and not error.retry:
         headers.append((b"x-should-retry", b"false"))  # OpenAI's clients repeat 409 and 5xx unless told
     return Answer(error.status, headers, body)
@@ -70,6 +71,4 @@ def door_of(path: str) -> Door:
     """The door that this address belongs to."""
     if path.startswith("/v1/"):
         return OPENAI
-    if path.startswith(("/api/", "/privacy/v1/")) or path in {"/health", "/metrics"}:
-        return API
-    return WEB
+    return API if is_for_programs(path) else WEB

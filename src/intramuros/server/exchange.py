@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Send
 
 from intramuros.api.connected import ClientGone
 from intramuros.errors import BadRequest, IntramurosError, TooLarge
-from intramuros.server.headers import with_security
+from intramuros.server.headers import Headers, with_security
 
 BODY_SILENCE_S = 30.0
 SEND_SILENCE_S = 60.0
@@ -23,6 +23,7 @@ class Exchange:
     """Wraps `receive` and `send` of one request.
 
     `status` is what was answered (0: nothing yet), `is_complete` whether to its end, `refusal` why reading stopped.
+    `added` are headers the answer is to have besides its own.
     """
 
     __slots__ = (
@@ -32,6 +33,7 @@ class Exchange:
         "_receive",
         "_security",
         "_send",
+        "added",
         "is_complete",
         "refusal",
         "status",
@@ -45,11 +47,17 @@ class Exchange:
         self._body_bytes, self._body_read = 0, False
         self.status, self.is_complete = 0, False
         self.refusal: IntramurosError | None = None
+        self.added: Headers = []
 
     def check_length(self, declared: str | None) -> None:
         """Refuses a body whose declared length is over the limit. Raises: TooLarge."""
         if declared is not None and declared.isdecimal() and int(declared) > self._limit_bytes:
             raise self._too_large()
+
+    @property
+    def body_bytes(self) -> int:
+        """How much of the body has come."""
+        return self._body_bytes
 
     async def receive(self) -> Message:
         """The next part of the body, then the disconnect. Raises: TooLarge, BadRequest when the sender falls silent."""
@@ -78,7 +86,7 @@ class Exchange:
         """
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = with_security(list(message.get("headers", ())), self._security)
+            message["headers"] = with_security([*message.get("headers", ()), *self.added], self._security)
         elif message["type"] == "http.response.body" and not message.get("more_body", False):
             self.is_complete = True
         try:

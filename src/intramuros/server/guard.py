@@ -13,16 +13,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Request
 
 from intramuros.accounts.caller import Caller
 from intramuros.accounts.identity import Identity
+from intramuros.accounts.usage import KeyUsage
 from intramuros.api.connected import ClientGone
 from intramuros.api.faults import known, stopping, unexpected
+from intramuros.audit.entry import Entry
 from intramuros.audit.record import Audit
 from intramuros.errors import AuditUnavailable, IntramurosError, NotAllowed, NotSignedIn
 from intramuros.observability.metrics import Metrics
-from intramuros.server.access import Access, AccessTable, Body, Rule
+from intramuros.server.access import Access, AccessTable, Body, Rule, Scope
 from intramuros.server.doors import Door, api, door_of
 from intramuros.server.exchange import Exchange
 from intramuros.server.headers import TLS_ONLY, check_host, check_origin
@@ -31,6 +34,7 @@ log = logging.getLogger("intramuros.server")
 
 CLIENT_CLOSED = 499
 MULTIPART_ROOM_BYTES = 2**16
+BYTES_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,7 @@ class _Call:
 
     rule: Rule
     door: Door
-    scope: Scope
+    scope: Request
     exchange: Exchange
     headers: Mapping[str, str]
 
@@ -67,15 +71,17 @@ class Guard:
         audit: Audit,
         metrics: Metrics,
         limits: Limits,
+        usage: KeyUsage,
         table: AccessTable | None = None,
         own_hosts_only: bool = True,
     ) -> None:
         self.inner, self.identity, self.audit, self.metrics, self.limits = inner, identity, audit, metrics, limits
+        self.usage = usage
         self.table = table or AccessTable()
         self.own_hosts_only = own_hosts_only
         self.open_tasks: set[asyncio.Task[object]] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Request, receive: Receive, send: Send) -> None:
         """Answers one request."""
         if scope["type"] != "http":
             raise NotImplementedError(f"There is no {scope['type']} here.")
@@ -114,7 +120,10 @@ class Guard:
         try:
             async with self.audit.entry(call.rule.action, by=state["caller"], via=call.door.name) as entry:
                 state["entry"] = entry
-                error = await self._handled(call, trouble=trouble)
+                try:
+                    error = await self._handled(call, trouble=trouble)
+                finally:
+                    self._count(call, entry)
                 entry.note(duration_ms=round(1000 * (time.perf_counter() - started), 1))
                 if error is not None:
                     entry.note(status=error.status, error=error.code)
@@ -164,9 +173,39 @@ class Guard:
             caller: Caller | None = call.scope["state"]["caller"]
             if caller is None:
                 raise NotSignedIn("You are not signed in, or the key is unknown, expired or revoked.")
+            if caller.key_id is not None:
+                self._check_key(call, caller, caller.key_id)
             if not access.admits(caller):
                 raise NotAllowed(f"Only {access.value} may do this.", hint="Ask one of them, or sign in as one.")
         check_origin(call.scope["method"], call.headers)
+
+    def _check_key(self, call: _Call, caller: Caller, key_id: str) -> None:
+        """What the key itself may do, and how much. Raises: NotAllowed, TooMany."""
+        scope = call.rule.scope
+        if scope is Scope.BROWSER:
+            raise NotAllowed(
+                "This page is for people who sign in, not for programs with a key.",
+                hint="What programs may call is in docs/how-to/use-the-api.md.",
+                code="session_needed",
+            )
+        if scope is not Scope.ANY:
+            caller.rights.check_scope(scope.value)
+        admission = self.usage.admit(key_id, caller.rights.quota, spends=call.rule.spends)
+        call.exchange.added += admission.headers
+        if admission.refusal is not None:
+            raise admission.refusal
+
+    def _count(self, call: _Call, entry: Entry) -> None:
+        """Counts the tokens of a key's request, from what its task noted.
+
+        An engine tells the prompt's tokens at the end of its answer: of one that was cut short they are taken as one
+        for four bytes that were sent, or leaving early would be free.
+        """
+        caller: Caller | None = call.scope["state"]["caller"]
+        if not call.rule.spends or caller is None or caller.key_id is None or "model" not in entry.facts:
+            return
+        prompt = entry.facts.get("prompt_tokens", call.exchange.body_bytes // BYTES_PER_TOKEN)
+        self.usage.spend(caller.key_id, prompt + entry.facts.get("completion_tokens", 0))
 
     async def _refuse(self, error: IntramurosError, call: _Call) -> None:
         """Answers with the error, unless an answer has begun."""
@@ -183,7 +222,7 @@ class Guard:
         await exchange.drain()
 
 
-def _headers(scope: Scope) -> dict[str, str]:
+def _headers(scope: Request) -> dict[str, str]:
     """The request's headers by lower-case name. Raises nothing: a name that comes twice keeps its first value."""
     found: dict[str, str] = {}
     for name, value in scope["headers"]:

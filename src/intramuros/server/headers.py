@@ -13,6 +13,7 @@ from intramuros.errors import NotAllowed
 Headers = list[tuple[bytes, bytes]]
 
 LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
+KEY_HEADERS = frozenset(("authorization", "x-api-key", "api-key"))
 UNSAFE_METHODS = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 COMMON = (
@@ -66,7 +67,7 @@ def check_origin(method: str, headers: Mapping[str, str]) -> None:
     Raises: NotAllowed.
     Source: Go's net/http CrossOriginProtection; OWASP cross-site request forgery prevention.
     """
-    if method not in UNSAFE_METHODS or "authorization" in headers or "x-api-key" in headers:
+    if method not in UNSAFE_METHODS or not KEY_HEADERS.isdisjoint(headers):
         return
     site = headers.get("sec-fetch-site")
     origin = headers.get("origin")

@@ -155,6 +155,22 @@ api_keys = Table(
     Column("expires_at", Float),
     Column("revoked_at", Float),
     Column("last_used_at", Float),
+    Column("scopes", JSON(none_as_null=True)),  # null: all but administration
+    Column("models", JSON(none_as_null=True)),  # null: all
+    Column("projects", JSON(none_as_null=True)),  # ids; null: all of its person's
+    Column("requests_per_minute", Integer),
+    Column("tokens_per_day", Integer),
+    Column("tokens_per_month", Integer),
+)
+
+# What a key has used, a row a day: counts, never content.
+key_usage = Table(
+    "key_usage",
+    metadata,
+    Column("key_id", ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", String, primary_key=True),  # 2026-11-25, in UTC
+    Column("requests", Integer, nullable=False),
+    Column("tokens", Integer, nullable=False),
 )
 
 projects = Table(
@@ -363,6 +379,7 @@ __all__ = [
     "group_members",
     "groups",
     "invitations",
+    "key_usage",
     "members",
     "metadata",
     "new_id",

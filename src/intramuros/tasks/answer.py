@@ -103,8 +103,8 @@ class AnswerTask:
         """The answer as it comes: found, text and verdicts, done. Closing it stops the model.
 
         `mode` is quote or write; None leaves it to what the default model is trusted with.
-        Raises: BadRequest, NotFound for a conversation that is not the caller's, ModelNotFound, ContextOverflow,
-        EngineError.
+        Raises: BadRequest, NotFound for a conversation that is not the caller's, ModelNotFound, NotAllowed for a model
+        the caller's key may not use, ContextOverflow, EngineError.
         """
         asked = Asked(
             question=checked(question),
@@ -114,6 +114,8 @@ class AnswerTask:
             conversation=conversation,
         )
         model = self._model(mode)
+        if model is not None:
+            by.rights.check_model(model.name)
         wanted: Mode = "quote" if mode == "quote" or model is None else "write"
         is_found = await self._look(asked)
         asked.tick("search_ms")

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 import orjson
 
+from intramuros.accounts.caller import Caller
 from intramuros.audit.entry import Entry
 from intramuros.engines.engine import Engine, Usage
 from intramuros.errors import BadRequest, TooMany
@@ -60,12 +61,16 @@ class CompleteTask:
     turnstile: Turnstile = field(default_factory=Turnstile)
     knows_tools: Callable[[str], bool] = lambda _name: True
     """Whether the template of this model writes tools: `default` is a name too. Raises: ModelNotFound."""
+    named: Callable[[str], str] = lambda name: name
+    """The name of the model that answers under this name, such as `default`. Raises: ModelNotFound."""
 
-    async def run(self, request: Mapping[str, Any], *, entry: Entry) -> dict[str, Any]:
+    async def run(self, request: Mapping[str, Any], *, by: Caller, entry: Entry) -> dict[str, Any]:
         """The whole reply, as a `chat.completion` object that names the model that answered.
 
-        Raises: ModelNotFound, ContextOverflow, TooMany, BadRequest, EngineError.
+        Raises: ModelNotFound, NotAllowed for a model the key may not use, ContextOverflow, TooMany, BadRequest,
+        EngineError.
         """
+        self._check_model(request, by)
         self._check_tools(request)
         with self.turnstile.entered(), _Meter(self.metrics, entry) as meter:
             async with self.pool.engine(request.get("model", DEFAULT_MODEL)) as engine:
@@ -80,7 +85,7 @@ class CompleteTask:
         return whole
 
     async def stream(
-        self, request: Mapping[str, Any], *, entry: Entry, with_usage: bool = False
+        self, request: Mapping[str, Any], *, by: Caller, entry: Entry, with_usage: bool = False
     ) -> AsyncGenerator[bytes]:
         """The reply chunk by chunk: the JSON of each `chat.completion.chunk`. Closing it frees the engine's slot.
 
@@ -88,6 +93,7 @@ class CompleteTask:
         `stream_options.include_usage` says.
         Raises: as `run`; after the first chunk only EngineError and, for a tool that was not called, BadRequest.
         """
+        self._check_model(request, by)
         self._check_tools(request)
         with self.turnstile.entered(), _Meter(self.metrics, entry) as meter:
             async with self.pool.engine(request.get("model", DEFAULT_MODEL)) as engine:
@@ -105,6 +111,10 @@ class CompleteTask:
                             yield named(forwarded)
                 if tool_missing:
                     raise no_tool_called(engine.model)
+
+    def _check_model(self, request: Mapping[str, Any], by: Caller) -> None:
+        if by.rights.models is not None:
+            by.rights.check_model(self.named(request.get("model", DEFAULT_MODEL)))
 
     def _check_tools(self, request: Mapping[str, Any]) -> None:
         """Refuses tools that the model would never hear of, before anything is loaded or generated."""

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from intramuros.accounts.caller import LOCAL
 from intramuros.audit.entry import Entry
 from intramuros.errors import BadRequest, EngineDied, ModelNotFound, TooMany
 from intramuros.observability.metrics import Metrics
@@ -29,13 +30,13 @@ def made(engine: ScriptedEngine, **more: Any) -> CompleteTask:
 
 
 async def streamed(task: CompleteTask, entry: Entry, request: dict[str, Any] = HELLO, **more: Any) -> list[bytes]:
-    return [piece async for piece in task.stream(request, entry=entry, **more)]
+    return [piece async for piece in task.stream(request, by=LOCAL, entry=entry, **more)]
 
 
 async def test_a_reply_names_the_model_that_answered_and_its_usage(entry: Entry) -> None:
     engine = ScriptedEngine(name_in_chunks="gpt-x")
     task = made(engine)
-    whole = await task.run(HELLO, entry=entry)
+    whole = await task.run(HELLO, by=LOCAL, entry=entry)
     assert whole["model"] == "scripted" and engine.asked[0]["model"] == "scripted"
     assert whole["usage"] == USAGE
     assert whole["choices"][0]["message"]["content"] == "Bonjour, monde"
@@ -79,7 +80,7 @@ async def test_an_engine_that_calls_the_model_otherwise_is_corrected(entry: Entr
 async def test_an_unknown_model_borrows_nothing(entry: Entry) -> None:
     task = made(ScriptedEngine())
     with pytest.raises(ModelNotFound):
-        await task.run(HELLO | {"model": "nope"}, entry=entry)
+        await task.run(HELLO | {"model": "nope"}, by=LOCAL, entry=entry)
     assert entry.facts == {}
 
 
@@ -89,7 +90,7 @@ async def test_an_engine_that_dies_is_reported_and_its_place_freed(entry: Entry,
     task = made(engine)
     got: list[bytes] = []
     with pytest.raises(EngineDied):
-        async for piece in task.stream(HELLO, entry=entry):
+        async for piece in task.stream(HELLO, by=LOCAL, entry=entry):
             got.append(piece)
     came = {"completion_tokens": error_after} if error_after else {}
     assert len(got) == error_after and entry.facts == {"model": "scripted"} | came, "what is not known is not 0"
@@ -100,7 +101,7 @@ async def test_an_engine_that_dies_is_reported_and_its_place_freed(entry: Entry,
 async def test_closing_a_stream_frees_the_engine_at_once(entry: Entry) -> None:
     engine = ScriptedEngine(hangs=True)
     task = made(engine)
-    async with aclosing(task.stream(HELLO, entry=entry)) as pieces:
+    async with aclosing(task.stream(HELLO, by=LOCAL, entry=entry)) as pieces:
         await anext(pieces)
         assert engine.running == 1 and task.turnstile.inside == 1
     assert engine.running == 0 and engine.cancelled == 1
@@ -110,7 +111,7 @@ async def test_closing_a_stream_frees_the_engine_at_once(entry: Entry) -> None:
 
 
 def whole(task: CompleteTask, request: dict[str, Any], entry: Entry) -> Any:
-    return task.run(request, entry=entry)
+    return task.run(request, by=LOCAL, entry=entry)
 
 
 def in_pieces(task: CompleteTask, request: dict[str, Any], entry: Entry) -> Any:
@@ -135,7 +136,7 @@ async def test_a_tool_that_was_called_passes(entry: Entry) -> None:
 
     request = HELLO | {"tool_choice": "required", "tools": []}
     assert len(await streamed(made(Calling()), entry, request)) == 1
-    reply = await made(ScriptedEngine(message={"tool_calls": [CALL]})).run(request, entry=entry)
+    reply = await made(ScriptedEngine(message={"tool_calls": [CALL]})).run(request, by=LOCAL, entry=entry)
     assert reply["choices"][0]["message"]["tool_calls"] == [CALL]
 
 
@@ -163,10 +164,10 @@ async def test_tools_are_refused_where_the_model_would_never_hear_of_them(
 
 async def test_more_than_the_limit_is_refused_at_once(entry: Entry) -> None:
     task = made(ScriptedEngine(hangs=True), turnstile=Turnstile(limit=2))
-    running = [asyncio.create_task(task.run(HELLO, entry=entry)) for _ in range(2)]
+    running = [asyncio.create_task(task.run(HELLO, by=LOCAL, entry=entry)) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(TooMany):
-        await task.run(HELLO, entry=entry)
+        await task.run(HELLO, by=LOCAL, entry=entry)
     for one in running:
         one.cancel()
     await asyncio.gather(*running, return_exceptions=True)

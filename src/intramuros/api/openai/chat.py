@@ -12,6 +12,7 @@ from contextlib import aclosing
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from intramuros.accounts.caller import Caller
 from intramuros.api.body import read_object
 from intramuros.api.connected import while_connected
 from intramuros.api.faults import known, stopping
@@ -33,21 +34,22 @@ class ChatCompletions:
         """Answers one request."""
         call = chat_call(await read_object(receive))
         entry: Entry = scope["state"]["entry"]
+        by: Caller = scope["state"]["caller"]
         async with while_connected(receive):
             if call.stream:
-                await self._stream(call, entry, send)
+                await self._stream(call, by, entry, send)
             else:
-                await self._whole(call, entry, send)
+                await self._whole(call, by, entry, send)
 
-    async def _whole(self, call: ChatCall, entry: Entry, send: Send) -> None:
-        reply = orjson.dumps(await self.task.run(call.request, entry=entry))
+    async def _whole(self, call: ChatCall, by: Caller, entry: Entry, send: Send) -> None:
+        reply = orjson.dumps(await self.task.run(call.request, by=by, entry=entry))
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(reply)), *_not_used(call)]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": reply})
 
-    async def _stream(self, call: ChatCall, entry: Entry, send: Send) -> None:
+    async def _stream(self, call: ChatCall, by: Caller, entry: Entry, send: Send) -> None:
         """Waits for the first chunk before it answers, so that errors until then have their own status."""
-        async with aclosing(self.task.stream(call.request, entry=entry, with_usage=call.with_usage)) as chunks:
+        async with aclosing(self.task.stream(call.request, by=by, entry=entry, with_usage=call.with_usage)) as chunks:
             chunk = await anext(chunks, b"")
             headers = [
                 (b"content-type", b"text/event-stream; charset=utf-8"),
