@@ -9,6 +9,7 @@ import orjson
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from intramuros.accounts.caller import LOCAL
 from intramuros.api.connected import ClientGone
 from intramuros.api.openai.chat import ChatCompletions
 from intramuros.audit.entry import Entry
@@ -31,7 +32,7 @@ class Route:
         self.raised: BaseException | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["state"]["entry"] = self.entry
+        scope["state"] |= {"entry": self.entry, "caller": LOCAL}
         try:
             await self.route(scope, receive, send)
         except (Exception, asyncio.CancelledError) as error:
