@@ -31,6 +31,7 @@ from intramuros.models.catalogue import Catalogue
 from intramuros.models.catalogue import load as load_catalogue
 from intramuros.models.installed import InstalledModels
 from intramuros.observability.metrics import Metrics
+from intramuros.privacy.audit_webhook import webhook
 from intramuros.privacy.egress import Egress
 from intramuros.privacy.redact.redactor import Redactor
 from intramuros.retrieval.search import Search
@@ -168,7 +169,14 @@ def build(settings: Settings) -> App:
 
 def assemble(settings: Settings, keys: DataKeys) -> App:
     """Builds the parts, bottom up."""
-    copy = place(settings.audit_copy, required=settings.audit_copy_required, data=settings.data, instance=keys.instance)
+    egress = Egress()
+    copy = place(
+        settings.audit_copy,
+        required=settings.audit_copy_required,
+        data=settings.data,
+        instance=keys.instance,
+        webhook=lambda address: webhook(address, token=settings.audit_copy_token, egress=egress),
+    )
     database = open_database(settings.data / DATABASE_NAME, keys.database)
     blobs = Blobs(settings.data / "blobs")
     subject_keys = SubjectKeys(settings.data / SUBJECTS_NAME, keys.data)
@@ -187,7 +195,6 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
     groups = Groups(database)
     metrics = Metrics()
 
-    egress = Egress()
     catalogue = load_catalogue()
     models = InstalledModels(settings.models_folder, catalogue, default=_Fact(database, DEFAULT_MODEL, settings.model))
     pool = EnginePool(models, settings, egress=egress, remember=_Remembered(database))

@@ -69,7 +69,11 @@ class Settings:
     request_mib: int = _setting(8, "size one API request may have, in MiB", low=1)
     workers: int = _setting(2, "documents read at once", low=1, high=64)
     audit_copy: str | None = _setting(
-        None, "second place for the audit's signed checkpoints: a folder on another disk or machine, or syslog:"
+        None,
+        "second place for the audit's signed checkpoints: a folder on another disk or machine, syslog:, or https://…",
+    )
+    audit_copy_token: str | None = _setting(
+        None, "token that checkpoints sent to a web address carry (Authorization: Bearer)", secret=True
     )
     audit_copy_required: bool = _setting(False, "refuse requests while the audit's second place can't be written")
     audit_months: int = _setting(12, "months audit records are kept when `audit purge` runs", low=1, high=1200)

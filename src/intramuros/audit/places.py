@@ -1,4 +1,5 @@
-"""Second places for the audit's checkpoints, where whoever changes the database can't follow: a folder, or syslog.
+"""Second places for the audit's checkpoints, where whoever changes the database can't follow: a folder, syslog, or
+an address on the web (`privacy.audit_webhook`).
 
 Made from the setting `audit_copy`, used by `audit.copying`. A folder gets one file that only grows, a line a
 checkpoint. Syslog only takes: what it holds is compared with `intramuros audit verify --copy FILE`. They know lines,
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import os
 import socket as sockets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -155,8 +156,15 @@ class Syslog:
         return connection
 
 
-def place(setting: str | None, *, required: bool = False, data: Path, instance: str) -> Place | None:
-    """The place a setting names.
+def place(
+    setting: str | None,
+    *,
+    required: bool = False,
+    data: Path,
+    instance: str,
+    webhook: Callable[[str], Place] | None = None,
+) -> Place | None:
+    """The place a setting names; `webhook` makes the one of a web address.
 
     Raises: SettingsError if it is no place apart from the data, or is required and not named.
     """
@@ -170,10 +178,9 @@ def place(setting: str | None, *, required: bool = False, data: Path, instance: 
     if setting.startswith(SYSLOG):
         return Syslog(setting.removeprefix(SYSLOG) or SYSLOG_SOCKET)
     if "://" in setting:
-        raise SettingsError(
-            "INTRAMUROS_AUDIT_COPY is an address on a network: it must be a folder, or syslog:.",
-            hint="Mount a folder of another machine, or let syslog forward.",
-        )
+        if webhook is None:
+            raise SettingsError("INTRAMUROS_AUDIT_COPY is an address on a network, and nothing may be sent there.")
+        return webhook(setting)
     folder = Path(setting).expanduser().absolute()
     if folder.resolve().is_relative_to(data.resolve()):
         raise SettingsError(
