@@ -140,6 +140,11 @@ RULES = (
     Rule("POST", "/keys", "key.create"),
     Rule("POST", "/keys/{key}/revoke", "key.revoke"),
     Rule("GET", "/privacy", "privacy"),
+    Rule("GET", "/administration", "administration", Access.ADMINISTRATOR),
+    Rule("GET", "/administration/audit", "audit.show", Access.ADMINISTRATOR),
+    Rule("POST", "/administration/audit/verify", "audit.verify", Access.ADMINISTRATOR),
+    Rule("GET", "/administration/audit/export", "audit.export", Access.ADMINISTRATOR),
+    Rule("GET", "/administration/audit/public-key", "audit.public-key", Access.ADMINISTRATOR),
 )
 
 

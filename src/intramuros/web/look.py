@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from intramuros.web.statics import Statics
+from intramuros.web.tiles import tiles_for
 from intramuros.web.words import Words
 from intramuros.web.words import load as load_words
 
@@ -49,6 +50,7 @@ def look() -> Look:
     )
     environment.filters["iso"] = _iso
     environment.globals["static"] = statics.address
+    environment.globals["tiles_for"] = tiles_for
     environment.globals["parts"] = environment.get_template("parts.html").module
     return Look(environment, load_words(), statics)
 

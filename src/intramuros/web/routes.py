@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import BaseRoute, Route
 
-from intramuros.web import entrance, home, keys, privacy, project, viewer
+from intramuros.web import administration, entrance, home, keys, privacy, project, records, viewer
 from intramuros.web.ask import ask
 from intramuros.web.documents import Documents
 from intramuros.web.downloads import Downloads
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PROJECT = "/projects/{project}"
 DOCUMENT = PROJECT + "/documents/{document}"
+AUDIT = "/administration/audit"
 CONVERSATION = PROJECT + "/conversations/{conversation}"
 
 
@@ -53,4 +54,9 @@ def routes(app: App) -> list[BaseRoute]:
         Route("/keys", sent(keys.create), methods=["POST"]),
         Route("/keys/{key}/revoke", sent(keys.revoke), methods=["POST"]),
         Route("/privacy", shown(privacy.show), methods=["GET"]),
+        Route("/administration", shown(administration.show), methods=["GET"]),
+        Route(AUDIT, shown(records.show), methods=["GET"]),
+        Route(AUDIT + "/verify", sent(records.verify), methods=["POST"]),
+        Route(AUDIT + "/export", shown(records.export), methods=["GET"]),
+        Route(AUDIT + "/public-key", shown(records.public_key), methods=["GET"]),
     ]
