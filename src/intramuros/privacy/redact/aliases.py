@@ -47,6 +47,11 @@ class Aliases:
         """What stands behind each alias."""
         return self._values
 
+    @property
+    def people(self) -> frozenset[str]:
+        """The persons met so far, by their fullest names."""
+        return frozenset(self._values[alias] for alias in list(self._people))
+
     def alias(self, entity_type: str, value: str) -> str:
         """The alias of a value: however it is spaced or capitalised, and whichever part of a person's name it is."""
         with self._lock:

@@ -59,9 +59,14 @@ def name_words(name: str) -> tuple[str, ...]:
     return tuple(word for word in words if word and (len(word) == 1 or word not in _PARTICLES | TITLES))
 
 
-def again(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Further mentions of the persons among the findings, by one word of their name."""
-    wanted = _distinct_words(text, findings)
+def again(text: str, findings: Sequence[Finding], known: Iterable[str] = ()) -> Iterator[Finding]:
+    """Further mentions of the persons among the findings, or of those known already, by one word of their name."""
+    names = [
+        text[finding.start : finding.end]
+        for finding in findings
+        if finding.entity_type == "PERSON" and finding.score >= _MIN_SCORE
+    ]
+    wanted = _distinct_words(text, [*names, *known])
     if not wanted:
         return
     taken = sorted((f.start, f.end) for f in findings)
@@ -86,13 +91,11 @@ def again(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
         yield Finding("PERSON", start, end, 0.7)
 
 
-def _distinct_words(text: str, findings: Sequence[Finding]) -> set[str]:
+def _distinct_words(text: str, names: Iterable[str]) -> set[str]:
     wanted: set[str] = set()
     ordinary: set[str] | None = None
-    for finding in findings:
-        if finding.entity_type != "PERSON" or finding.score < _MIN_SCORE:
-            continue
-        words = _WORD.findall(text[finding.start : finding.end])
+    for name in names:
+        words = _WORD.findall(name)
         for word in words:
             folded = fold(word)
             if (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from intramuros.errors import DetectorFailed, TextBlocked
@@ -40,6 +40,9 @@ BUILT_IN: tuple[Recogniser, ...] = (
     Names(),
 )
 """The tiers that need no model."""
+
+
+_SHORTEST_MET = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +85,15 @@ class Redactor:
         """The redactor with an organisation's names."""
         return self.with_tiers(Directory(names))
 
-    def analyse(self, text: str, *, language: str = "") -> list[Finding]:
-        """Everything found that the policy doesn't allow, in order, without overlaps. Raises: DetectorFailed."""
+    def analyse(self, text: str, *, language: str = "", known: Collection[str] = ()) -> list[Finding]:
+        """Everything found that the policy doesn't allow, in order, without overlaps.
+
+        `known` are persons met before: they are found again by one word of their name. Raises: DetectorFailed.
+        """
         plain = normalise(text)
         found = [finding for tier in self.recognisers for finding in self._run(tier, plain.text, language)]
         found = [finding for finding in found if finding.score >= self.policy.threshold]
-        found += again(plain.text, found)
+        found += again(plain.text, found, known)
         found = [finding for finding in found if self.policy.action(finding.entity_type) is not Action.ALLOW]
         found = joined(plain.text, _without_overlaps(plain.text, found, self.policy))
         return [replace(f, start=start, end=end) for f in found for start, end in [plain.original(f.start, f.end)]]
@@ -97,7 +103,8 @@ class Redactor:
 
         Raises: DetectorFailed when a tier fails, TextBlocked when there is something the policy lets nobody send.
         """
-        found = self.analyse(text, language=language)
+        found = self.analyse(text, language=language, known=aliases.people)
+        found += _met_before(text, found, aliases)
         blocked = Counter(f.entity_type for f in found if self.policy.action(f.entity_type) is Action.BLOCK)
         if blocked:
             named = ", ".join(f"{count} {name}" for name, count in sorted(blocked.items()))
@@ -109,6 +116,15 @@ class Redactor:
             if f.entity_type == "PERSON" and self.policy.action("PERSON") is Action.ALIAS
         )
         return self._hidden(text, found, aliases)
+
+    def hide_all(self, texts: Sequence[str], aliases: Aliases, *, language: str = "") -> list[Redacted]:
+        """Several texts of one conversation: whoever is found in one of them is hidden in all.
+
+        Raises: DetectorFailed, TextBlocked, before any of them is let through.
+        """
+        for text in texts:
+            self.hide(text, aliases, language=language)
+        return [self.hide(text, aliases, language=language) for text in texts]
 
     def _hidden(self, text: str, found: Sequence[Finding], aliases: Aliases) -> Redacted:
         pieces: list[str] = []
@@ -165,6 +181,29 @@ def _without_overlaps(text: str, found: Sequence[Finding], policy: Policy) -> li
                 )
             start = max(end, start) + 1 if end == start else end
     return sorted(kept, key=lambda finding: finding.start)
+
+
+def _met_before(text: str, found: Sequence[Finding], aliases: Aliases) -> list[Finding]:
+    """Values of the conversation that stand in the text where no detector saw them: hidden all the same."""
+    taken = [(finding.start, finding.end) for finding in found]
+    met: list[Finding] = []
+    for alias, value in aliases.values.items():
+        if len(value) < _SHORTEST_MET or value not in text:
+            continue
+        kind = alias[1:-1].rpartition("_")[0]
+        place = text.find(value)
+        while place >= 0:
+            end = place + len(value)
+            is_whole = not (_inside_word(text, place) or _inside_word(text, end))
+            if is_whole and not any(start < end and place < stop for start, stop in taken):
+                met.append(Finding(kind, place, end, 1.0))
+                taken.append((place, end))
+            place = text.find(value, end)
+    return met
+
+
+def _inside_word(text: str, place: int) -> bool:
+    return 0 < place < len(text) and text[place - 1].isalnum() and text[place].isalnum()
 
 
 def _lookalikes(text: str, found: Sequence[Finding], aliases: Aliases) -> list[Finding]:
