@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from intramuros.accounts.caller import LOCAL
+from intramuros.accounts.erasing import AccessEraser, AccountsEraser
 from intramuros.accounts.groups import Groups
 from intramuros.accounts.identity import Identity
 from intramuros.accounts.keys import ApiKeys
@@ -21,10 +22,12 @@ from intramuros.accounts.usage import WRITE_EVERY_S, KeyUsage
 from intramuros.accounts.users import Users
 from intramuros.audit.places import place
 from intramuros.audit.record import Audit
+from intramuros.documents.erasing import DocumentsEraser
 from intramuros.documents.ingest import Ingest
 from intramuros.documents.library import Library
 from intramuros.documents.reader.supervisor import Reader
 from intramuros.engines.embedder import Embedder
+from intramuros.engines.forgetting import Forgetting
 from intramuros.engines.pool import EnginePool
 from intramuros.errors import Conflict, IntramurosError
 from intramuros.models.catalogue import Catalogue
@@ -33,6 +36,7 @@ from intramuros.models.installed import InstalledModels
 from intramuros.observability.metrics import Metrics
 from intramuros.privacy.audit_webhook import webhook
 from intramuros.privacy.egress import Egress
+from intramuros.privacy.erase.erasure import Erasure
 from intramuros.privacy.redact.redactor import Redactor
 from intramuros.retrieval.search import Search
 from intramuros.security.crypto import derive
@@ -50,6 +54,7 @@ from intramuros.storage.database import create as create_database
 from intramuros.tasks.answer import AnswerTask
 from intramuros.tasks.complete import CompleteTask
 from intramuros.tasks.conversation import Conversations
+from intramuros.tasks.erasing import ConversationsEraser
 from intramuros.tasks.selftest import SelfTest
 
 DEFAULT_MODEL = "default_model"
@@ -87,6 +92,8 @@ class App:
     metrics: Metrics
     selftest: SelfTest
     redactor: Redactor
+    erasure: Erasure
+    forgetting: Forgetting
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[App]:
@@ -98,6 +105,7 @@ class App:
         loading = asyncio.create_task(self._load_default(), name="load default model")
         embedder = asyncio.create_task(self.embedder.load(), name="load embedder")
         counting = asyncio.create_task(self._write_usage(), name="write the usage of keys")
+        forgetting = asyncio.create_task(self.forgetting.watch(self.pool), name="renew engines")
         try:
             yield self
         finally:
@@ -106,6 +114,8 @@ class App:
             embedder.cancel()
             counting.cancel()
             await asyncio.gather(worker, loading, embedder, counting, return_exceptions=True)
+            forgetting.cancel()
+            await asyncio.gather(worker, loading, embedder, forgetting, return_exceptions=True)
             await self.pool.stop()
 
     async def _write_usage(self) -> None:
@@ -231,6 +241,19 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         reader=reader,
         key_file=key_file(settings.data, settings.key_file),
     )
+    forgetting = Forgetting(database, pool.folder)
+    erasure = Erasure(
+        database,
+        subject_keys,
+        audit,
+        erasers=(
+            AccessEraser(database),
+            DocumentsEraser(database, blobs),
+            ConversationsEraser(database, subject_keys),
+            AccountsEraser(database),
+        ),
+        engines=forgetting,
+    )
     return App(
         settings=settings,
         keys=keys,
@@ -260,6 +283,8 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         metrics=metrics,
         selftest=selftest,
         redactor=Redactor(),
+        erasure=erasure,
+        forgetting=forgetting,
     )
 
 

@@ -28,6 +28,7 @@
     │   ├── StorageCorrupt         the database is damaged                      503
     │   ├── StorageFull            no space left on the disk                    507
     │   ├── StorageBusy            another process writes for too long          503
+    │   ├── ErasureUnfinished      removed, but not proven yet                  503
     │   └── NotInitialised         there is no Intramuros data here             503
     ├── SettingsError              a setting is unknown or has a bad value      500
     └── AlreadyRunning             another server has this data or this port    409
@@ -237,6 +238,13 @@ class StorageBusy(StorageError):
 
     code, retry = "storage_busy", True
     hint = "Try again in a moment."
+
+
+class ErasureUnfinished(StorageError):
+    """What was to be erased is removed, but that it is gone from the files can't be proven yet."""
+
+    code, retry = "erasure_unfinished", True
+    hint = "A running server finishes it by itself; without one: intramuros erase resume"
 
 
 class NotInitialised(StorageError):

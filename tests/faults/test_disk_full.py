@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from intramuros.accounts.caller import LOCAL
 from intramuros.audit.record import Audit
 from intramuros.errors import AuditUnavailable, StorageFull
 from intramuros.storage import facts, fulltext, reserve
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database, create, open_database
+from intramuros.storage.erasable import Subject
 from intramuros.storage.schema import facts as facts_table
+from tests.support.erasing import CHUNKS, House
 
 SIZE_BYTES = 40 << 20
 
@@ -183,3 +186,24 @@ async def test_no_record_no_request(database: Database, small_disk: Path, key: b
     assert result.ok
     assert result.records == 1 + ran
     audit.stop()
+
+
+def test_a_whole_erasure_with_proof_and_receipt_on_a_full_disk(small_disk: Path, key: bytes) -> None:
+    house = House(create(small_disk / "intramuros.db", key), key)
+    project, kept = house.project("Zebulonie"), house.project("Kept")
+    for number in range(4):
+        house.document(project, f"zebulonette{number}")
+    house.document(kept, "quatorzaine")
+    house.talk(project, LOCAL, "mirabelle")
+    house.database.checkpoint()
+    fill(small_disk)
+    with pytest.raises(AuditUnavailable), house.audit.entry_sync("erase.project"):
+        pass
+    house.database.reserve.release()  # as `intramuros erase` does
+    with house.audit.entry_sync("erase.project"):
+        receipt = house.erasure.run(Subject("project", project.id), by=LOCAL.user_id)
+    assert receipt.state == "done"
+    assert house.standing("zebulonette") == 0
+    assert house.words_of(kept) == CHUNKS
+    assert house.database.check() == []
+    house.close()

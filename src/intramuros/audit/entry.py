@@ -24,13 +24,13 @@ NAMES = frozenset({
     "route", "method", "via", "stream", "format", "tools", "role", "user", "key", "language",
     # how much
     "prompt_tokens", "completion_tokens", "cached_tokens", "size_bytes", "pages", "chunks", "limit", "results",
-    "supported", "lexical_only", "sentences", "attempts", "held", "broken", "masked", "restored", "records",
+    "erasure", "supported", "lexical_only", "sentences", "attempts", "held", "broken", "masked", "restored", "records",
     # how it went
     "status", "error", "duration_ms", "first_token_ms", "queue_ms", "finish_reason", "disconnected",
 })  # fmt: skip
 """Every fact an entry may have."""
 
-DOORS = frozenset({"api", "web", "cli"})
+DOORS = frozenset({"api", "web", "cli", "schedule"})
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9/_{-][A-Za-z0-9._:/@+{}-]{0,99}")  # an id may begin with a hyphen
 _ACTION = re.compile(r"[a-z][a-z0-9_.-]{0,49}")

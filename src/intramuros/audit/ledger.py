@@ -163,6 +163,14 @@ class Ledger:
             signed = checkpoint.sequence if checkpoint else head.sequence - len(closings)
             self._note(head, signed=signed, checkpoint=checkpoint)
 
+    def head(self) -> Head:
+        """The last record. Raises: AuditUnavailable."""
+        try:
+            with self._database.read() as connection:
+                return self._head(connection)
+        except Exception as error:
+            raise _unavailable(error) from error
+
     def checkpoint(self) -> None:
         """Signs the head, if the last one signed is not it."""
         try:

@@ -28,7 +28,7 @@ from intramuros.audit.copying import Copying, CopyState
 from intramuros.audit.entry import Actor, Entry
 from intramuros.audit.ledger import BUSY_S, Ledger, Pace, Step
 from intramuros.audit.places import Place
-from intramuros.audit.statement import Signer, existing_signer, signer
+from intramuros.audit.statement import Signer, Statement, existing_signer, signer
 from intramuros.audit.vouched import Vouched
 from intramuros.errors import AuditUnavailable
 from intramuros.storage.database import Database
@@ -168,6 +168,13 @@ class Audit:
     def public_key(self) -> bytes:
         """The key that checks what this audit signs; made on first need."""
         return self._signer().public
+
+    def state(self, kind: str, **said: object) -> Statement:
+        """Signs something about the audit's head of now, and more: an erasure's receipt.
+
+        Raises: AuditUnavailable if the head is not the one that was written last.
+        """
+        return self._signer().sign(kind, self._ledger.head(), **said)
 
     def export(self, *, since: float | None = None, until: float | None = None) -> Iterator[str]:
         """The lines of an export that can be verified with the public key alone."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from intramuros import __version__
-from intramuros.cli import audit, keys, models
+from intramuros.cli import audit, erase, keys, models
 from intramuros.cli.add import add
 from intramuros.cli.ask import ask
 from intramuros.cli.console import out
@@ -44,5 +44,6 @@ def root(
 for function in (init, serve, add, search, ask, redact, selftest, demo):
     app.command()(function)
 app.add_typer(audit.app, name="audit")
+app.add_typer(erase.app, name="erase")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")

@@ -32,6 +32,9 @@ from intramuros.settings import Settings
 log = logging.getLogger(__name__)
 
 LONGEST_LOOK_S = 30.0
+RENEWAL_S = 20.0
+"""How long an answer that is being written may delay the end of an engine that must forget."""
+RENEWAL_POLL_S = 0.05
 
 
 class Models(Protocol):
@@ -90,6 +93,7 @@ class EnginePool:
         self._seats: dict[str, Seat] = {}
         self._janitor: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._renewing = asyncio.Lock()
 
     @asynccontextmanager
     async def engine(self, name: str) -> AsyncIterator[Engine]:
@@ -97,8 +101,9 @@ class EnginePool:
 
         Raises: ModelNotFound, ModelTooLarge, EngineLoadFailed.
         """
-        seat = self._seat(self.models.get(name))
-        seat.users += 1
+        async with self._renewing:  # held while engines end because of an erasure
+            seat = self._seat(self.models.get(name))
+            seat.users += 1
         try:
             engine = await asyncio.shield(seat.loading)  # another request may wait for the same load
             yield engine
@@ -113,6 +118,19 @@ class EnginePool:
     def states(self) -> dict[str, Health]:
         """How each engine is, by model."""
         return {name: seat.state for name, seat in self._seats.items()}
+
+    async def renew(self, *, wait_s: float = RENEWAL_S) -> int:
+        """Ends every engine, with its caches, once nobody uses it or after `wait_s`; how many. Who asks then, loads it.
+
+        Requests that come meanwhile wait.
+        """
+        async with self._renewing:
+            until = time.monotonic() + wait_s
+            while any(seat.users for seat in self._seats.values()) and time.monotonic() < until:  # noqa: ASYNC110
+                await asyncio.sleep(RENEWAL_POLL_S)
+            seats, self._seats = list(self._seats.values()), {}
+            await asyncio.gather(*(_close(seat) for seat in seats))
+        return len(seats)
 
     async def stop(self) -> None:
         """Ends all engines."""

@@ -60,6 +60,16 @@ class Notices:
             return None
         return notice if notice.sha256 == sha256 and _is_ours(Path(notice.socket)) else None
 
+    def running(self) -> set[tuple[int, int]]:
+        """Every worker that has a notice and still runs: its process, and when that began."""
+        found = set()
+        for path in self.folder.glob("*.json"):
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                notice = Notice(**json.loads(path.read_text(encoding="utf-8")))
+                if notice.is_alive:
+                    found.add((notice.pid, notice.began))
+        return found
+
     def publish(self, name: str, notice: Notice) -> None:
         """Puts a notice up, whole or not at all."""
         path = self._path(name)

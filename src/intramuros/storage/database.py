@@ -32,6 +32,7 @@ from sqlcipher3 import dbapi2
 from intramuros.errors import Conflict, NotInitialised, StorageBusy, StorageCorrupt, StorageFull
 from intramuros.storage import key_check, migrations
 from intramuros.storage.failures import from_system, translated
+from intramuros.storage.images import Image, images
 from intramuros.storage.reserve import Reserve
 
 log = logging.getLogger(__name__)
@@ -126,6 +127,10 @@ class Database:
             if self.reserve.is_spent:
                 self.reserve.keep()
             return not busy
+
+    def images(self) -> Iterator[Image]:
+        """Every page of the file and of its log, in plain, free ones too. Raises: StorageCorrupt."""
+        return images(self.path, self._key)
 
     def check(self) -> list[str]:
         """What is wrong with the file: damaged pages, broken structure, rows that point nowhere; else nothing."""

@@ -63,7 +63,8 @@ def remove(connection: Connection, chunk_ids: Collection[int]) -> None:
         _configure(connection, "secure-delete", 0)
     connection.execute(text("DELETE FROM passages WHERE rowid = :id"), rows)
     if is_rewriting:
-        connection.execute(text("INSERT INTO passages (passages) VALUES ('optimize')"))
+        # Not 'optimize': where it finds nothing older to merge with, it keeps the marks of removed rows, terms and all.
+        connection.execute(text("INSERT INTO passages (passages) VALUES ('rebuild')"))
         _configure(connection, "secure-delete", 1)
 
 

@@ -1,0 +1,237 @@
+"""Erases a person, a project, a document or a conversation, everywhere, proves it, and signs a receipt.
+
+    begun: samples taken → removed: rows, terms, vectors, files → log emptied → key destroyed → engines renewed
+    → searched → done: receipt
+
+Called by the doors, the retention schedule and a server, which resumes what was cut short: each step can be run again.
+What there is to erase is offered by the parts (`storage.erasable.Eraser`, listed in `app`). One erasure at a time, over
+all processes. Works on a full disk, with the space that is held back for it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from base64 import b64decode, b64encode
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import insert, select, update
+
+from intramuros.audit.record import Audit
+from intramuros.errors import ErasureUnfinished, IntramurosError
+from intramuros.privacy.erase import proof
+from intramuros.privacy.erase.receipt import ERASURE, Receipt, receipt
+from intramuros.security.crypto import open_sealed, seal
+from intramuros.security.subject_keys import SubjectKeys
+from intramuros.storage.database import Database
+from intramuros.storage.erasable import Eraser, Sample, Subject
+from intramuros.storage.schema import erasures, new_id, now
+
+LOG_WAIT_S = 30.0
+"""How long readers may hold the log before the erasure is left to be finished later."""
+LOCK_WAIT_S = 600.0
+_POLL_S = 0.1
+NOT_SEARCHED = ("model files", "stored files of others", "below the file system", "copies made before")
+
+
+class Engines(Protocol):
+    """The engines, whose caches may hold the text."""
+
+    def forget(self) -> Mapping[str, int]:
+        """Has every running engine ended: how many were, and how many still are after some time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Erases in one installation."""
+
+    database: Database
+    keys: SubjectKeys
+    audit: Audit
+    erasers: Sequence[Eraser]
+    engines: Engines
+    step: Callable[[str], None] = lambda _: None
+    """Told each step before it is taken; tests end the process there."""
+
+    def run(self, subject: Subject, *, by: str, reason: str = "asked") -> Receipt:
+        """Erases it, to the receipt. `by` is a person's id.
+
+        Raises: ErasureUnfinished if everything is removed, but somebody still reads the log, or what was removed was
+        found again; it is then finished by the server or by `intramuros erase resume`. StorageBusy, StorageError.
+        """
+        with self._alone():
+            erasure = self._begin(subject, by, reason, looks=True)
+            self._remove(erasure)
+            return self._finish(erasure)
+
+    def begin(self, subject: Subject, *, by: str, reason: str = "asked") -> str:
+        """Notes that it is to be erased and shuts everybody out; `resume` does the rest. Returns the erasure's id."""
+        with self._alone():
+            erasure = self._begin(subject, by, reason, looks=False)
+            self.erasers[0].erase(subject)
+            return erasure
+
+    def remove(self, subject: Subject, *, by: str, reason: str = "asked") -> str:
+        """Erases what is stored, and leaves the proof and the receipt to `resume`. Returns the erasure's id."""
+        with self._alone():
+            erasure = self._begin(subject, by, reason, looks=False)
+            self._remove(erasure)
+            return erasure
+
+    def unfinished(self) -> list[str]:
+        """The erasures that still run, or were cut short."""
+        with self.database.read() as connection:
+            statement = select(erasures.c.id).where(erasures.c.state != "done").order_by(erasures.c.begun_at)
+            return list(connection.scalars(statement))
+
+    def resume(self) -> list[Receipt]:
+        """Finishes what was begun; what can't be finished yet stays for the next time."""
+        done, trouble = [], None
+        for erasure in self.unfinished():
+            try:
+                with self._alone():
+                    self._remove(erasure)
+                    done.append(self._finish(erasure))
+            except IntramurosError as error:
+                trouble = error
+        if trouble is not None and not done:
+            raise trouble
+        return done
+
+    def _begin(self, subject: Subject, by: str, reason: str, *, looks: bool) -> str:
+        """The erasure's row, with what will be searched for: sealed, under a key that ends with it."""
+        self.database.reserve.release()
+        with self.database.read() as connection:
+            known = connection.scalar(
+                select(erasures.c.id).where(
+                    erasures.c.kind == subject.kind, erasures.c.subject == subject.id, erasures.c.state != "done"
+                )
+            )
+        if known is not None:
+            return str(known)
+        counts: Counter[str] = Counter()
+        samples: list[Sample] = []
+        for eraser in self.erasers:
+            counts.update(eraser.count(subject))
+            samples += [sample for sample in eraser.samples(subject) if sample.content]
+        samples = list(dict.fromkeys(samples))[: proof.MOST_SAMPLES]
+        said: dict[str, Any] = {"removed": dict(counts)}
+        if looks:
+            self.step("look before")
+            said["met_before"] = len(proof.search(self.database, samples).met)
+        erasure = new_id()
+        values = {
+            "id": erasure, "kind": subject.kind, "subject": subject.id, "reason": reason, "state": "begun",
+            "actor": by, "begun_at": now(), "counts": said,
+        }  # fmt: skip
+        values["samples"] = self._sealed(erasure, samples)
+        self.step("begin")
+        with self.database.write(durable=True, erasing=True) as connection:
+            connection.execute(insert(erasures).values(values))
+        return erasure
+
+    def _remove(self, erasure: str) -> None:
+        row = self._row(erasure)
+        if row.state != "begun":
+            return
+        subject = Subject(row.kind, row.subject)
+        for number, eraser in enumerate(self.erasers):
+            self.step(f"erase {number}")
+            eraser.erase(subject)
+        self.step("removed")
+        with self.database.write(durable=True, erasing=True) as connection:
+            connection.execute(update(erasures).where(erasures.c.id == erasure).values(state="removed"))
+
+    def _finish(self, erasure: str) -> Receipt:
+        row = self._row(erasure)
+        if row.state == "done":
+            return receipt(self.database, erasure)
+        self.step("empty the log")
+        self._empty_log()
+        self.step("destroy the key")
+        has_key = row.kind in {"project", "user"}
+        if has_key:
+            self.keys.destroy(row.kind, row.subject)
+        self.step("renew engines")
+        ended = dict(self.engines.forget())
+        self.step("search")
+        samples = self._opened(erasure, row.samples)
+        looked = proof.search(self.database, samples)
+        elsewhere = [number for number in looked.met if proof.held_elsewhere(self.database, samples[number])]
+        left = len(looked.met) - len(elsewhere)
+        if left:
+            raise ErasureUnfinished(f"{left} of {len(samples)} pieces of what was removed still stand in the files.")
+        self.step("sign")
+        said = {
+            "erasure": erasure, "what": row.kind, "subject": row.subject, "reason": row.reason, "actor": row.actor,
+            "begun_at": round(row.begun_at, 3), **row.counts, "key_destroyed": has_key, "log_emptied": True,
+            "engines": ended, "searched": looked.to_json(), "not_searched": list(NOT_SEARCHED),
+            "samples": dict(Counter(sample.what for sample in samples)),
+            "met_after": 0, "held_elsewhere": len(elsewhere),
+        }  # fmt: skip
+        self._sign(erasure, said)
+        self.step("end")
+        self.keys.destroy("erasure", erasure)
+        self.database.checkpoint()
+        return receipt(self.database, erasure)
+
+    def _sign(self, erasure: str, said: Mapping[str, Any]) -> None:
+        statement = self.audit.state(ERASURE, **said)
+        done = {
+            "state": "done", "finished_at": now(), "samples": None, "statement": statement.text,
+            "signature": statement.signature,
+        }  # fmt: skip
+        with self.database.write(durable=True, erasing=True) as connection:
+            connection.execute(update(erasures).where(erasures.c.id == erasure).values(done))
+
+    def _empty_log(self) -> None:
+        """Raises: ErasureUnfinished while somebody reads an old state."""
+        until = time.monotonic() + LOG_WAIT_S
+        while not self.database.checkpoint():
+            if time.monotonic() >= until:
+                raise ErasureUnfinished(
+                    "Everything is removed, but a long read still holds the log, where the removed rows stand."
+                )
+            time.sleep(_POLL_S)
+
+    def _row(self, erasure: str) -> Any:
+        with self.database.read() as connection:
+            return connection.execute(select(erasures).where(erasures.c.id == erasure)).one()
+
+    def _sealed(self, erasure: str, samples: Sequence[Sample]) -> bytes:
+        plain = json.dumps([[sample.what, b64encode(sample.content).decode()] for sample in samples])
+        return seal(self.keys.create("erasure", erasure), plain.encode(), context=erasure.encode())
+
+    def _opened(self, erasure: str, sealed: bytes) -> list[Sample]:
+        plain = json.loads(open_sealed(self.keys.get("erasure", erasure), sealed, context=erasure.encode()))
+        return [Sample(what, b64decode(content)) for what, content in plain]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        folder = self.database.path.parent / "run"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / "erasure.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            until = time.monotonic() + LOCK_WAIT_S
+            while not _locked(descriptor):
+                if time.monotonic() >= until:
+                    raise ErasureUnfinished("Another erasure runs for a long time already.")
+                time.sleep(_POLL_S)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
