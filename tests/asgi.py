@@ -25,10 +25,11 @@ async def soon(work: Coroutine[Any, Any, Result] | asyncio.Task[Result], *, seco
 
 @dataclass
 class Answer:
-    """What came back; `is_complete` whether to the end."""
+    """What came back; `is_complete` whether to the end, `cookies` each that was set."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
+    cookies: list[str] = field(default_factory=list)
     parts: list[bytes] = field(default_factory=list)
     is_complete: bool = False
 
@@ -109,6 +110,7 @@ class Client:
             if message["type"] == "http.response.start":
                 answer.status = message["status"]
                 answer.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+                answer.cookies = [value.decode() for name, value in message["headers"] if name == b"set-cookie"]
                 return
             answer.parts.append(message.get("body", b""))
             answer.is_complete = not message.get("more_body", False)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from intramuros.accounts.caller import LOCAL
+from intramuros.accounts.recovery_codes import RecoveryCodes
 from intramuros.accounts.rights import EVERYTHING
 from intramuros.accounts.users import Users
 from intramuros.app import App, build, create
@@ -52,14 +53,15 @@ class Installed:
 
 
 @contextmanager
-def installation(folder: Path) -> Iterator[Installed]:
+def installation(folder: Path, **more: Any) -> Iterator[Installed]:
     """Creates it; the caller runs it (`app.running()`) inside the test's own event loop."""
-    settings = load({"data": folder / "data", "key_file": folder / "data.key", "port": 0}, environ={})
+    settings = load({"data": folder / "data", "key_file": folder / "data.key", "port": 0} | more, environ={})
     create(settings)
     app = build(settings)
     engine = ScriptedEngine()
     app.pool = ScriptedPool(engine)  # type: ignore[assignment]
     app.complete = CompleteTask(pool=ScriptedPool(engine), metrics=app.metrics)
+    app.factors.recovery = RecoveryCodes(app.database, cheap.passwords())
     users = Users(app.database, passwords=cheap.passwords())
     roles = {"alice": "member", "bob": "member", "charlie": "administrator"}
     people = {

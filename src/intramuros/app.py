@@ -13,13 +13,15 @@ from typing import Any
 
 from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.erasing import AccessEraser, AccountsEraser
+from intramuros.accounts.factors import Factors
 from intramuros.accounts.groups import Groups
 from intramuros.accounts.identity import Identity
 from intramuros.accounts.keys import ApiKeys
 from intramuros.accounts.projects import Projects
 from intramuros.accounts.sessions import Sessions
+from intramuros.accounts.steps import Steps
 from intramuros.accounts.usage import WRITE_EVERY_S, KeyUsage
-from intramuros.accounts.users import Users
+from intramuros.accounts.users import Users, check_required
 from intramuros.audit.places import place
 from intramuros.audit.record import Audit
 from intramuros.documents.erasing import DocumentsEraser
@@ -43,6 +45,7 @@ from intramuros.security.crypto import derive
 from intramuros.security.keys import FILE_NAME as KEYS_NAME
 from intramuros.security.keys import DataKeys, key_file, open_keys
 from intramuros.security.keys import create as create_keys
+from intramuros.security.passwords import Passwords
 from intramuros.security.subject_keys import FOLDER_NAME as SUBJECTS_NAME
 from intramuros.security.subject_keys import SubjectKeys
 from intramuros.settings import Settings
@@ -72,6 +75,8 @@ class App:
     audit: Audit
     users: Users
     sessions: Sessions
+    steps: Steps
+    factors: Factors
     api_keys: ApiKeys
     key_usage: KeyUsage
     identity: Identity
@@ -179,6 +184,8 @@ def build(settings: Settings) -> App:
 
 def assemble(settings: Settings, keys: DataKeys) -> App:
     """Builds the parts, bottom up."""
+    required = settings.second_factor_roles
+    check_required(required)
     egress = Egress()
     copy = place(
         settings.audit_copy,
@@ -197,8 +204,13 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         copy=copy,
         copy_required=settings.audit_copy_required,
     )
-    users = Users(database)
-    sessions = Sessions(database, hours=settings.session_hours)
+    passwords = Passwords()
+    users = Users(database, passwords=passwords)
+    sessions = Sessions(
+        database, hours=settings.session_hours, idle_minutes=settings.session_idle_minutes, required=required
+    )
+    steps = Steps(database)
+    factors = Factors(database, key=derive(keys.data, "accounts"), steps=steps, passwords=passwords, required=required)
     api_keys = ApiKeys(database)
     identity = Identity(database, sessions=sessions, keys=api_keys)
     projects = Projects(database, subject_keys)
@@ -263,6 +275,8 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         audit=audit,
         users=users,
         sessions=sessions,
+        steps=steps,
+        factors=factors,
         api_keys=api_keys,
         key_usage=KeyUsage(database),
         identity=identity,

@@ -6,7 +6,10 @@
     │   ├── TextBlocked            it holds what the policy lets nobody send    422
     │   └── TooLarge               more bytes than the limit                    413
     ├── NotSignedIn                who is asking is not known                   401
+    │   └── WrongCode              a one-time or recovery code is not good      401
     ├── NotAllowed                 who is asking may not                        403
+    │   ├── SecondFactorNeeded     they must set up a second factor first       403
+    │   └── ProofNeeded            they must show their password again first    403
     ├── NotFound                   no such model, project, document, page       404
     │   └── ModelNotFound
     ├── Conflict                   it exists already, or is in use              409
@@ -97,10 +100,31 @@ class NotSignedIn(IntramurosError):
     hint = "Send 'Authorization: Bearer imk_…'. Make a key with: intramuros keys create NAME"
 
 
+class WrongCode(NotSignedIn):
+    """This code is wrong, too old, or has been used already."""
+
+    code = "wrong_code"
+    hint = "Wait for the app's next code. If none is taken, check that the phone's clock is right."
+
+
 class NotAllowed(IntramurosError):
     """You may not do this."""
 
     code, status = "not_allowed", 403
+
+
+class SecondFactorNeeded(NotAllowed):
+    """Set up a second factor first: nothing else is open to you."""
+
+    code = "second_factor_needed"
+    hint = "Open your account page in the browser and set up one-time codes or a passkey."
+
+
+class ProofNeeded(NotAllowed):
+    """Show your password or passkey again first: this changes how you sign in."""
+
+    code = "proof_needed"
+    hint = "Open your account page and confirm that it is you."
 
 
 class NotFound(IntramurosError):

@@ -78,12 +78,21 @@ class Settings:
     audit_copy_required: bool = _setting(False, "refuse requests while the audit's second place can't be written")
     audit_months: int = _setting(12, "months audit records are kept when `audit purge` runs", low=1, high=1200)
     session_hours: float = _setting(12, "hours after which a person signs in again", low=0.1)
+    session_idle_minutes: float = _setting(120, "minutes without a request after which a person signs in again", low=1)
+    second_factor_required: str = _setting(
+        "", "roles whose people must have a second factor, with commas between: administrator,auditor"
+    )
     log_level: str = _setting("info", "debug, info, warning or error")
 
     @property
     def run_folder(self) -> Path:
         """Sockets and locks of the running server: private to this user."""
         return self.data / "run"
+
+    @property
+    def second_factor_roles(self) -> frozenset[str]:
+        """The roles in `second_factor_required`."""
+        return frozenset(role.strip() for role in self.second_factor_required.split(",") if role.strip())
 
     @property
     def models_folder(self) -> Path:

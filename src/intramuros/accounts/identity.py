@@ -48,6 +48,7 @@ class Identity:
         self._remembered: OrderedDict[bytes, Known] = OrderedDict()
         self._seen_revision = -1
         self._used: dict[str, float] = {}
+        self._seen: dict[bytes, float] = {}
         self._written_at = now()
         self._writer: threading.Thread | None = None
 
@@ -66,35 +67,48 @@ class Identity:
 
     def session_token(self, headers: Mapping[str, str]) -> str | None:
         """The session's token in the cookie, good or not: for signing out and CSRF."""
-        for part in headers.get("cookie", "").split(";"):
-            name, _, value = part.strip().partition("=")
-            if name == self.cookie:
-                return value or None
-        return None
+        return _cookie(headers, self.cookie)
+
+    @property
+    def step_cookie(self) -> str:
+        """The name of the cookie that a browser has while a sign-in is under way."""
+        return f"{self.cookie}_step"
+
+    def step_token(self, headers: Mapping[str, str]) -> str | None:
+        """What that cookie holds, good or not."""
+        return _cookie(headers, self.step_cookie)
 
     def flush(self) -> None:
-        """Writes when keys were last used. Called now and then by itself, and once at the end by `app`."""
+        """Writes when keys and sessions were last used. Called now and then by itself, and at the end by `app`."""
         with self._lock:
             used, self._used = self._used, {}
+            seen, self._seen = self._seen, {}
             self._written_at = now()
         self._keys.used(used)
+        self._sessions.seen(seen)
 
     def _found(self, credential: str, *, is_key: bool) -> Caller | None:
         digest = token_hash(f"{is_key}:{credential}")  # a session's token shown as a key is not good
         revision = self._forget_if_changed()
+        own = token_hash(credential)
+        at = now()
         with self._lock:
             known = self._remembered.get(digest)
+            seen_at = self._seen.get(own, 0.0)
+        if known is not None and not is_key and self._is_idle(max(known.seen_at, seen_at), at):
+            known = None  # unless another process has seen it since
         if known is None:
             known = self._keys.known(credential) if is_key else self._sessions.known(credential)
             if known is None:
                 return None
             self._remember(digest, known, revision)
-        at = now()
         if known.expires_at <= at:
             return None
-        if is_key:
-            self._note_use(known.caller.credential.removeprefix("key:"), at)
+        self._note(known.caller, own, at, is_key=is_key)
         return known.caller
+
+    def _is_idle(self, seen_at: float, at: float) -> bool:
+        return at - seen_at > self._sessions.idle_s
 
     def _remember(self, digest: bytes, known: Known, revision: int) -> None:
         """Keeps what was looked up, unless another thread saw a change since: then it may be what was revoked."""
@@ -114,14 +128,25 @@ class Identity:
                 self._seen_revision = revision
         return revision
 
-    def _note_use(self, key_id: str, at: float) -> None:
+    def _note(self, caller: Caller, own: bytes, at: float, *, is_key: bool) -> None:
         with self._lock:
-            self._used[key_id] = at
+            if is_key:
+                self._used[caller.credential.removeprefix("key:")] = at
+            else:
+                self._seen[own] = at
             is_due = at - self._written_at > _WRITE_EVERY_S and (self._writer is None or not self._writer.is_alive())
             if is_due:
                 self._written_at = at
-                self._writer = threading.Thread(target=self.flush, name="key use", daemon=True)
+                self._writer = threading.Thread(target=self.flush, name="last use", daemon=True)
                 self._writer.start()
+
+
+def _cookie(headers: Mapping[str, str], wanted: str) -> str | None:
+    for part in headers.get("cookie", "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == wanted:
+            return value or None
+    return None
 
 
 def _shown_key(headers: Mapping[str, str]) -> str | None:

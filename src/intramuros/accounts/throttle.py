@@ -41,8 +41,9 @@ class _Failures:
 class Throttle:
     """Remembers failures of the last hour."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, account_limit: Limit = ACCOUNT) -> None:
         self._clock = clock
+        self._account_limit = account_limit
         self._lock = threading.Lock()
         self._failures: OrderedDict[tuple[str, ...], _Failures] = OrderedDict()
 
@@ -53,7 +54,7 @@ class Throttle:
         """
         now = self._clock()
         with self._lock:
-            rules = _rules(account, address)
+            rules = self._rules(account, address)
             wait_s = max(self._wait(key, limit, now) for key, limit in rules)
             if wait_s > 0:
                 raise TooMany(
@@ -68,11 +69,15 @@ class Throttle:
     def succeed(self, account: str, address: str | None) -> None:
         """Takes back this try, and forgets the failures of this account from this address."""
         with self._lock:
-            for key, _ in _rules(account, address):
+            for key, _ in self._rules(account, address):
                 failures = self._failures.get(key)
                 if failures is not None:
                     failures.count -= 1
             self._failures.pop(("pair", account, address or ""), None)
+
+    def _rules(self, account: str, address: str | None) -> list[tuple[tuple[str, ...], Limit]]:
+        rules = [(("pair", account, address or ""), PAIR), (("account", account), self._account_limit)]
+        return [*rules, (("address", address), ADDRESS)] if address else rules
 
     def _wait(self, key: tuple[str, ...], limit: Limit, now: float) -> float:
         failures = self._failures.get(key)
@@ -90,11 +95,6 @@ class Throttle:
         self._failures.move_to_end(key)
         if len(self._failures) > _MAX_REMEMBERED:
             self._failures.popitem(last=False)
-
-
-def _rules(account: str, address: str | None) -> list[tuple[tuple[str, ...], Limit]]:
-    rules = [(("pair", account, address or ""), PAIR), (("account", account), ACCOUNT)]
-    return [*rules, (("address", address), ADDRESS)] if address else rules
 
 
 def _words(wait_s: float) -> str:

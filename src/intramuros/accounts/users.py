@@ -7,6 +7,7 @@ for one rule: the first administrator takes over what was made at the command li
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +17,11 @@ from sqlalchemy.exc import IntegrityError
 from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.protected import has_factor
 from intramuros.accounts.throttle import Throttle
-from intramuros.errors import BadRequest, Conflict, NotFound, NotSignedIn
+from intramuros.errors import BadRequest, Conflict, NotFound, NotSignedIn, SettingsError
 from intramuros.security.passwords import Passwords, check_strength
 from intramuros.security.tokens import new_token, token_hash
 from intramuros.storage.database import Database
-from intramuros.storage.schema import invitations, members, new_id, now, sessions, users
+from intramuros.storage.schema import invitations, members, new_id, now, sessions, steps, users
 
 ROLES = ("administrator", "auditor", "manager", "member", "service")
 """What somebody may do in the installation. A service is no person: it has keys and can't sign in."""
@@ -134,6 +135,19 @@ class Users:
         check_strength(password, about=(user.email, user.name))
         self._store_password(user_id, self._passwords.hash(password), ends_sessions=True)
 
+    def change_password(
+        self, user: User, current: str, password: str, *, token: str = "", address: str | None = None
+    ) -> None:
+        """Gives a person the new password they chose, and ends their sessions but the one with this token.
+
+        Raises: NotSignedIn if the current one is wrong, TooMany after repeated failures, BadRequest for a weak one.
+        """
+        self.authenticate(user.email, current, address=address)
+        if password == current:
+            raise BadRequest("This is the password you have already.", code="same_password")
+        check_strength(password, about=(user.email, user.name))
+        self._store_password(user.id, self._passwords.hash(password), ends_sessions=True, but=token)
+
     def suspend(self, user_id: str) -> None:
         """Locks a person out: sessions end, API keys stop working.
 
@@ -228,11 +242,13 @@ class Users:
             "created_at": now(),
         }
 
-    def _store_password(self, user_id: str, password_hash: str, *, ends_sessions: bool) -> None:
+    def _store_password(self, user_id: str, password_hash: str, *, ends_sessions: bool, but: str = "") -> None:
         with self._database.write(durable=True) as connection:
             connection.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))
             if ends_sessions:
-                connection.execute(sessions.delete().where(sessions.c.user_id == user_id))
+                others = (sessions.c.user_id == user_id, sessions.c.token_hash != token_hash(but))
+                connection.execute(sessions.delete().where(*others))
+                connection.execute(steps.delete().where(steps.c.user_id == user_id))
 
     def _set(self, user_id: str, **values: object) -> None:
         with self._database.write(durable=True) as connection:
@@ -283,6 +299,15 @@ def _no_invitation() -> NotSignedIn:
 def _check_role(role: str) -> None:
     if role not in ROLES:
         raise BadRequest(f"The role must be one of {', '.join(ROLES)}.", code="bad_role")
+
+
+def check_required(roles: Iterable[str]) -> None:
+    """Refuses a setting that would require a second factor of a role that nobody has. Raises: SettingsError."""
+    if unknown := sorted(set(roles) - set(ROLES)):
+        raise SettingsError(
+            f"INTRAMUROS_SECOND_FACTOR_REQUIRED names roles that do not exist: {', '.join(unknown)}.",
+            hint=f"The roles are {', '.join(ROLES)}.",
+        )
 
 
 def _address(email: str) -> str:

@@ -1,7 +1,8 @@
 """Passwords: hashed with Argon2id, verified with the same work whether or not the account exists.
 
 Called by `accounts.users`. It knows no users and no throttling. Each hash takes tens of MiB for a moment, so at most a
-few run at once: a rush of sign-ins waits instead of filling the memory.
+few run at once: a rush of sign-ins waits instead of filling the memory, and a rush that is too long is sent away
+instead of holding every thread of the server.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import re
 import threading
 import unicodedata
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from intramuros.errors import BadRequest
+from intramuros.errors import BadRequest, TooMany
 
 MIN_CHARACTERS = 12
 MAX_CHARACTERS = 1024
@@ -42,30 +44,44 @@ class HashCost:
 
 
 class Passwords:
-    """Hashes and verifies passwords, at most `at_once` together."""
+    """Hashes and verifies passwords, at most `at_once` together, with at most `waiting` more that wait.
 
-    def __init__(self, cost: HashCost | None = None, *, at_once: int = 2) -> None:
+    Raises: from both, TooMany when more come.
+    """
+
+    def __init__(self, cost: HashCost | None = None, *, at_once: int = 2, waiting: int = 16) -> None:
         cost = cost or HashCost()
         self._hasher = PasswordHasher(
             time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes, type=Type.ID
         )
         self._places = threading.BoundedSemaphore(at_once)
+        self._queue = threading.BoundedSemaphore(at_once + waiting)
         self._nobody = _hash_nobody_has(cost)
 
     def hash(self, text: str) -> str:
         """The encoded hash to store; it carries its own salt and cost."""
-        with self._places:
+        with self._place():
             return self._hasher.hash(_normal(text))
 
     def verify(self, stored: str | None, text: str) -> bool:
         """Whether `text` is the password of `stored`; for no account (None) it works as long and says no."""
         if len(text) > MAX_CHARACTERS:
             return False
-        with self._places:
+        with self._place():
             try:
                 return self._hasher.verify(stored or self._nobody, _normal(text)) and stored is not None
             except (VerificationError, InvalidHashError):
                 return False
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._queue.acquire(blocking=False):
+            raise TooMany("Too many people sign in at this moment.", hint="Try again in a few seconds.", code="busy")
+        try:
+            with self._places:
+                yield
+        finally:
+            self._queue.release()
 
     def is_outdated(self, stored: str) -> bool:
         """Whether the hash was made at another cost and should be made again at the next sign-in."""

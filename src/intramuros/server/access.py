@@ -66,7 +66,11 @@ def is_for_programs(path: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row: the method and path template of a route, and what the guard does about it."""
+    """One row: the method and path template of a route, and what the guard does about it.
+
+    `recent` routes change how somebody signs in: they take a password or passkey shown in the last ten minutes.
+    `enrolling` routes are all that is open to whoever must set up a second factor first.
+    """
 
     method: str
     path: str
@@ -76,6 +80,8 @@ class Rule:
     audited: bool = True
     scope: Scope = None  # type: ignore[assignment]  # pages need not say: no key opens them
     spends: bool = False  # may cost tokens
+    recent: bool = False
+    enrolling: bool = False
     pattern: Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -117,7 +123,11 @@ RULES = (
     Rule("GET", "/static/{version}/{name}", "static", Access.PUBLIC, audited=False),
     Rule("GET", "/sign-in", "sign_in.show", Access.PUBLIC),
     Rule("POST", "/sign-in", "sign_in", Access.PUBLIC),
-    Rule("POST", "/sign-out", "sign_out"),
+    Rule("GET", "/sign-in/second", "sign_in.second.show", Access.PUBLIC),
+    Rule("POST", "/sign-in/second", "sign_in.second", Access.PUBLIC),
+    Rule("POST", "/sign-in/passkey/options", "sign_in.passkey.begin", Access.PUBLIC),
+    Rule("POST", "/sign-in/passkey", "sign_in.passkey", Access.PUBLIC),
+    Rule("POST", "/sign-out", "sign_out", enrolling=True),
     Rule("GET", "/first/{token}", "first.show", Access.PUBLIC),
     Rule("POST", "/first/{token}", "first", Access.PUBLIC),
     Rule("GET", "/", "home"),
@@ -145,6 +155,22 @@ RULES = (
     Rule("POST", "/administration/audit/verify", "audit.verify", Access.ADMINISTRATOR),
     Rule("GET", "/administration/audit/export", "audit.export", Access.ADMINISTRATOR),
     Rule("GET", "/administration/audit/public-key", "audit.public-key", Access.ADMINISTRATOR),
+    # How a person signs in.
+    Rule("GET", "/account", "account.show", enrolling=True),
+    Rule("GET", "/account/prove", "prove.show", enrolling=True),
+    Rule("POST", "/account/prove", "prove", enrolling=True),
+    Rule("POST", "/account/prove/options", "prove.begin", enrolling=True),
+    Rule("POST", "/account/prove/passkey", "prove.passkey", enrolling=True),
+    Rule("POST", "/account/codes", "codes.begin", recent=True, enrolling=True),
+    Rule("POST", "/account/codes/confirm", "codes.add", recent=True, enrolling=True),
+    Rule("POST", "/account/codes/remove", "codes.remove", recent=True),
+    Rule("POST", "/account/recovery", "recovery.renew", recent=True),
+    Rule("POST", "/account/passkeys/options", "passkey.begin", recent=True, enrolling=True),
+    Rule("POST", "/account/passkeys", "passkey.add", recent=True, enrolling=True),
+    Rule("POST", "/account/passkeys/{passkey}/remove", "passkey.remove", recent=True),
+    Rule("POST", "/account/password", "password.change"),
+    Rule("POST", "/account/sessions/end", "session.end_others"),
+    Rule("POST", "/account/sessions/{session}/end", "session.end"),
 )
 
 

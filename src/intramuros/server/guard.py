@@ -18,17 +18,26 @@ from starlette.types import Scope as Request
 
 from intramuros.accounts.caller import Caller
 from intramuros.accounts.identity import Identity
+from intramuros.accounts.sessions import PROOF_S
 from intramuros.accounts.usage import KeyUsage
 from intramuros.api.connected import ClientGone
 from intramuros.api.faults import known, stopping, unexpected
 from intramuros.audit.entry import Entry
 from intramuros.audit.record import Audit
-from intramuros.errors import AuditUnavailable, IntramurosError, NotAllowed, NotSignedIn
+from intramuros.errors import (
+    AuditUnavailable,
+    IntramurosError,
+    NotAllowed,
+    NotSignedIn,
+    ProofNeeded,
+    SecondFactorNeeded,
+)
 from intramuros.observability.metrics import Metrics
 from intramuros.server.access import Access, AccessTable, Body, Rule, Scope
 from intramuros.server.doors import Door, api, door_of
 from intramuros.server.exchange import Exchange
 from intramuros.server.headers import TLS_ONLY, check_host, check_origin
+from intramuros.storage.schema import now
 
 log = logging.getLogger("intramuros.server")
 
@@ -173,6 +182,10 @@ class Guard:
             caller: Caller | None = call.scope["state"]["caller"]
             if caller is None:
                 raise NotSignedIn("You are not signed in, or the key is unknown, expired or revoked.")
+            if caller.must_enrol and not call.rule.enrolling:
+                raise SecondFactorNeeded
+            if call.rule.recent and now() - caller.proven_at > PROOF_S:
+                raise ProofNeeded
             if caller.key_id is not None:
                 self._check_key(call, caller, caller.key_id)
             if not access.admits(caller):

@@ -1,4 +1,4 @@
-"""The ways in and out: sign in, the one-time link of a new person, sign out.
+"""The ways in and out: the password, the one-time link of a new person, sign out.
 
 Called by the router. Nobody is signed in here yet, so forms carry no session's token: the guard has refused what
 comes from pages of other sites.
@@ -6,21 +6,12 @@ comes from pages of other sites.
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
-
 from starlette.responses import Response
 
-from intramuros.accounts.users import User
 from intramuros.errors import BadRequest, Conflict, IntramurosError, NotSignedIn, TooMany
 from intramuros.web.problems import Problem, problem
+from intramuros.web.signing_in import forget_session, own_address, password_shown
 from intramuros.web.visit import Form, Visit, redirect
-
-
-class _CookieAttributes(TypedDict):
-    path: str
-    httponly: bool
-    samesite: Literal["strict"]
-    secure: bool
 
 
 def sign_in_page(visit: Visit) -> Response:
@@ -28,20 +19,20 @@ def sign_in_page(visit: Visit) -> Response:
     wanted = own_address(visit.request.query_params.get("next", ""))
     if visit.who is not None:
         return redirect(wanted)
-    return visit.page("sign_in.html", email="", next=wanted)
+    return _page(visit, wanted=wanted)
 
 
 def sign_in(visit: Visit, form: Form) -> Response:
     """Opens a session, or shows the form again with what is wrong."""
     email, wanted = form.get("email", ""), own_address(form.get("next", ""))
     try:
-        user = visit.app.users.authenticate(email, form.get("password", ""), address=_address(visit))
+        user = visit.app.users.authenticate(email, form.get("password", ""), address=visit.address)
     except (NotSignedIn, TooMany) as error:
         visit.entry.note(error=error.code)
         is_wrong = isinstance(error, NotSignedIn)
         said = Problem(error.code, visit.words("sign_in.wrong")) if is_wrong else problem(error, visit.words)
-        return visit.page("sign_in.html", status=error.status, problem=said, email=email, next=wanted)
-    return _signed_in(visit, user, wanted)
+        return _page(visit, status=error.status, problem=said, email=email, wanted=wanted)
+    return password_shown(visit, user, wanted)
 
 
 def first_page(visit: Visit) -> Response:
@@ -65,35 +56,22 @@ def first(visit: Visit, form: Form) -> Response:
         visit.entry.note(error=error.code)
         said = problem(error, visit.words)
         return visit.page("first.html", status=error.status, problem=said, role=role, name=name, email=email)
-    return _signed_in(visit, user, "/")
+    return password_shown(visit, user, "/")
 
 
 def sign_out(visit: Visit, form: Form) -> Response:
     """Ends this session."""
     visit.app.sessions.close(visit.token)
     response = redirect("/sign-in")
-    response.delete_cookie(visit.app.identity.cookie, **_attributes(visit))
+    forget_session(visit, response)
     return response
 
 
-def own_address(wanted: str) -> str:
-    """The page somebody wanted, if it is one of this server; else the start."""
-    is_own = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
-    return wanted if is_own else "/"
-
-
-def _signed_in(visit: Visit, user: User, wanted: str) -> Response:
-    if visit.token:
-        visit.app.sessions.close(visit.token)
-    token = visit.app.sessions.open(user)
-    response = redirect(wanted)
-    response.set_cookie(visit.app.identity.cookie, token, **_attributes(visit))
-    return response
-
-
-def _attributes(visit: Visit) -> _CookieAttributes:
-    """No script reads it, no other site sends it; over TLS nothing but TLS carries it. It ends with the browser."""
-    return {"path": "/", "httponly": True, "samesite": "strict", "secure": visit.request.url.scheme == "https"}
+def _page(visit: Visit, *, wanted: str, email: str = "", status: int = 200, problem: Problem | None = None) -> Response:
+    has_passkeys = visit.site is not None
+    return visit.page(
+        "sign_in.html", status=status, problem=problem, email=email, next=wanted, has_passkeys=has_passkeys
+    )
 
 
 def _role(visit: Visit) -> str:
@@ -103,7 +81,3 @@ def _role(visit: Visit) -> str:
         error.status = 404
         raise error
     return role
-
-
-def _address(visit: Visit) -> str | None:
-    return visit.request.client.host if visit.request.client else None

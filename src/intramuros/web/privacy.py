@@ -17,6 +17,8 @@ RECORDS = 25
 QUIET = (
     *("home", "project.show", "conversation.show", "page.show", "documents.watch", "models.watch", "privacy"),
     *("projects.list", "documents.list", "models.list", "models.show", "keys.list", "sign_in.show", "first.show"),
+    *("account.show", "prove.show", "prove.begin", "sign_in.second.show", "sign_in.passkey.begin"),
+    *("codes.begin", "passkey.begin"),
 )
 """Looking at pages is recorded as well, and would hide here what a person did."""
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import orjson
 from starlette.types import Scope
 
-from intramuros.errors import IntramurosError
+from intramuros.errors import IntramurosError, ProofNeeded, SecondFactorNeeded
 from intramuros.web.look import look
 from intramuros.web.problems import problem
 from intramuros.web.visit import language_of
@@ -32,6 +32,8 @@ def refusal(error: IntramurosError, scope: Scope, headers: Mapping[str, str]) ->
         return error.status, _headers(b"application/json", body), body
     if error.status == 401 and scope["method"] in {"GET", "HEAD"}:
         return 303, [(b"location", _sign_in(scope)), (b"content-length", b"0")], b""
+    if (where := _instead(error, scope)) is not None:
+        return 303, [(b"location", where), (b"content-length", b"0")], b""
     values: dict[str, Any] = {
         "caller": caller,
         "csrf": "",
@@ -41,6 +43,15 @@ def refusal(error: IntramurosError, scope: Scope, headers: Mapping[str, str]) ->
     }
     page = look().render("error.html", words, problem=problem(error, words), **values).encode()
     return error.status, _headers(b"text/html; charset=utf-8", page), page
+
+
+def _instead(error: IntramurosError, scope: Scope) -> bytes | None:
+    """Where a person goes who must set up a second factor, or show their password again, before anything else."""
+    if isinstance(error, SecondFactorNeeded):
+        return b"/account"
+    if isinstance(error, ProofNeeded):
+        return b"/account/prove"
+    return None
 
 
 def _language_link(language: str) -> str:

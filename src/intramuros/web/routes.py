@@ -6,7 +6,21 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import BaseRoute, Route
 
-from intramuros.web import administration, entrance, home, keys, privacy, project, records, viewer
+from intramuros.web import (
+    account,
+    administration,
+    entrance,
+    factors,
+    home,
+    keys,
+    passkeys,
+    privacy,
+    project,
+    prove,
+    records,
+    second,
+    viewer,
+)
 from intramuros.web.ask import ask
 from intramuros.web.documents import Documents
 from intramuros.web.downloads import Downloads
@@ -25,12 +39,16 @@ CONVERSATION = PROJECT + "/conversations/{conversation}"
 def routes(app: App) -> list[BaseRoute]:
     """The pages, what their forms and scripts send, and the static files."""
     visits = Visits(app)
-    shown, sent, live = visits.shown, visits.sent, visits.live
+    shown, sent, told, live = visits.shown, visits.sent, visits.told, visits.live
     documents, models = Documents(), ModelsPage(Downloads(app))
     return [
         Route("/static/{version}/{name}", visits.look.statics.send, methods=["GET"]),
         Route("/sign-in", shown(entrance.sign_in_page), methods=["GET"]),
         Route("/sign-in", sent(entrance.sign_in, needs_session=False), methods=["POST"]),
+        Route("/sign-in/second", shown(second.show), methods=["GET"]),
+        Route("/sign-in/second", sent(second.finish, needs_session=False), methods=["POST"]),
+        Route("/sign-in/passkey/options", told(passkeys.begin, needs_session=False), methods=["POST"]),
+        Route("/sign-in/passkey", told(passkeys.sign_in, needs_session=False), methods=["POST"]),
         Route("/sign-out", sent(entrance.sign_out), methods=["POST"]),
         Route("/first/{token}", shown(entrance.first_page), methods=["GET"]),
         Route("/first/{token}", sent(entrance.first, needs_session=False), methods=["POST"]),
@@ -59,4 +77,19 @@ def routes(app: App) -> list[BaseRoute]:
         Route(AUDIT + "/verify", sent(records.verify), methods=["POST"]),
         Route(AUDIT + "/export", shown(records.export), methods=["GET"]),
         Route(AUDIT + "/public-key", shown(records.public_key), methods=["GET"]),
+        Route("/account", shown(account.show), methods=["GET"]),
+        Route("/account/prove", shown(prove.show), methods=["GET"]),
+        Route("/account/prove", sent(prove.by_password), methods=["POST"]),
+        Route("/account/prove/options", told(prove.begin), methods=["POST"]),
+        Route("/account/prove/passkey", told(prove.by_passkey), methods=["POST"]),
+        Route("/account/codes", sent(factors.begin_codes), methods=["POST"]),
+        Route("/account/codes/confirm", sent(factors.add_codes), methods=["POST"]),
+        Route("/account/codes/remove", sent(factors.remove_codes), methods=["POST"]),
+        Route("/account/recovery", sent(factors.renew_recovery), methods=["POST"]),
+        Route("/account/passkeys/options", told(passkeys.begin_adding), methods=["POST"]),
+        Route("/account/passkeys", told(passkeys.add), methods=["POST"]),
+        Route("/account/passkeys/{passkey}/remove", sent(passkeys.remove), methods=["POST"]),
+        Route("/account/password", sent(account.change_password), methods=["POST"]),
+        Route("/account/sessions/end", sent(account.end_others), methods=["POST"]),
+        Route("/account/sessions/{session}/end", sent(account.end_session), methods=["POST"]),
     ]

@@ -8,11 +8,12 @@ page.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
+import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -22,6 +23,7 @@ from intramuros.accounts.sessions import check_csrf, csrf
 from intramuros.audit.entry import Entry
 from intramuros.errors import BadRequest, ModelFileError, ModelNotFound, NotAllowed
 from intramuros.models.installed import InstalledModel
+from intramuros.security.passkeys import Site, site_of
 from intramuros.web.look import Look, look
 from intramuros.web.words import LANGUAGES, Words, preferred
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from intramuros.app import App
 
 Form = Mapping[str, str]
+Told = Mapping[str, Any]
 LANGUAGE_COOKIE = "language"
 YEAR_S = 365 * 24 * 3600
 MAX_FIELDS = 50
@@ -42,6 +45,8 @@ class Visit:
     request: Request
     words: Words
     look: Look
+    fresh: str = ""
+    """The session's new token, where this request has made it new."""
 
     @property
     def who(self) -> Caller | None:
@@ -64,12 +69,28 @@ class Visit:
     @property
     def token(self) -> str:
         """The session's token, from its cookie; empty without one."""
-        return self.app.identity.session_token(self.request.headers) or ""
+        return self.fresh or self.app.identity.session_token(self.request.headers) or ""
 
     @property
     def csrf(self) -> str:
         """What every form of this session carries, so that no other site can send it."""
         return csrf(self.token) if self.token else ""
+
+    @property
+    def address(self) -> str | None:
+        """Where the request comes from."""
+        return self.request.client.host if self.request.client else None
+
+    @property
+    def site(self) -> Site | None:
+        """What passkeys made on this page belong to; none where browsers make none."""
+        return site_of(self.request.url.scheme, self.request.headers.get("host", ""))
+
+    def renewed(self, *, is_strong: bool = False) -> Visit:
+        """The same visit with the session's new token, once its person has proved themselves."""
+        fresh = self.app.sessions.renew(self.token, is_strong=is_strong)
+        self.request.scope["state"]["caller"] = self.app.sessions.caller(fresh) or self.caller
+        return replace(self, fresh=fresh)
 
     def path(self, name: str) -> str:
         """A part of the address."""
@@ -142,6 +163,19 @@ class Visits:
 
         return endpoint
 
+    def told(
+        self, handler: Callable[[Visit, Told], Response], *, needs_session: bool = True
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """What a script sends as JSON, with the session's token in a header. Raises: NotAllowed, BadRequest."""
+
+        async def endpoint(request: Request) -> Response:
+            visit = self.visit(request)
+            if needs_session:
+                visit.check_token(request.headers.get("x-csrf-token"))
+            return await run_in_threadpool(handler, visit, await read_json(request))
+
+        return endpoint
+
     def live(self, handler: Callable[[Visit], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         """An endpoint that waits for things itself: a stream, an upload. It checks the token where it must."""
 
@@ -164,6 +198,18 @@ async def read_form(request: Request) -> Form:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"))
     except ValueError:
         raise BadRequest("The form can't be read.", code="bad_request") from None
+
+
+async def read_json(request: Request) -> Told:
+    """The object that a script of these pages sends. Raises: BadRequest."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    try:
+        value = orjson.loads(await request.body()) if kind == "application/json" else None
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise BadRequest("This address takes an object in JSON.", code="bad_request")
+    return value
 
 
 def language_of(headers: Mapping[str, str], caller: Caller | None) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -228,3 +229,76 @@ def test_the_session_s_token_for_the_pages(identity: Identity, token: str) -> No
     assert identity.session_token({"cookie": f"a=b; intramuros_session={token}"}) == token
     assert identity.session_token({"cookie": "a=b"}) is None
     assert identity.session_token({}) is None
+
+
+class _Clock:
+    """The time of sessions and of who remembers them."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.at = time.time()
+        for module in ("sessions", "identity"):
+            patch.setattr(f"intramuros.accounts.{module}.now", lambda: self.at)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
+    return _Clock(monkeypatch)
+
+
+def test_a_session_that_is_used_goes_on_and_one_that_is_not_ends(
+    clock: _Clock, database: Database, users: Users, people: People, api_keys: ApiKeys
+) -> None:
+    sessions = Sessions(database, hours=12, idle_minutes=30)
+    identity = Identity(database, sessions=sessions, keys=api_keys)
+    cookie = {"cookie": f"intramuros_session={sessions.open(users.get(people.alice.user_id))}"}
+    for _ in range(4):
+        clock.at += 29 * 60
+        assert who(identity.caller(cookie)) == "Alice"
+        identity.flush()
+    clock.at += 31 * 60
+    assert identity.caller(cookie) is None
+    assert Identity(database, sessions=sessions, keys=api_keys).caller(cookie) is None, "also after a restart"
+
+
+def test_a_session_that_is_used_ends_at_its_time_all_the_same(
+    clock: _Clock, database: Database, users: Users, people: People, api_keys: ApiKeys
+) -> None:
+    sessions = Sessions(database, hours=2, idle_minutes=90)
+    identity = Identity(database, sessions=sessions, keys=api_keys)
+    cookie = {"cookie": f"intramuros_session={sessions.open(users.get(people.alice.user_id))}"}
+    clock.at += 3600
+    assert who(identity.caller(cookie)) == "Alice"
+    clock.at += 3601
+    assert identity.caller(cookie) is None
+
+
+def test_a_session_used_in_another_process_is_not_idle_here(
+    clock: _Clock, database: Database, elsewhere: Database, users: Users, people: People, api_keys: ApiKeys
+) -> None:
+    sessions = Sessions(database, hours=12, idle_minutes=30)
+    here = Identity(database, sessions=sessions, keys=api_keys)
+    other = Sessions(elsewhere, hours=12, idle_minutes=30)
+    there = Identity(elsewhere, sessions=other, keys=ApiKeys(elsewhere))
+    cookie = {"cookie": f"intramuros_session={sessions.open(users.get(people.alice.user_id))}"}
+    assert who(here.caller(cookie)) == "Alice"
+    for _ in range(3):
+        clock.at += 20 * 60
+        assert who(there.caller(cookie)) == "Alice"
+        there.flush()
+    assert who(here.caller(cookie)) == "Alice"
+
+
+def test_being_seen_makes_nobody_look_again(
+    database: Database, identity: Identity, sessions: Sessions, token: str
+) -> None:
+    revision = database.glance("SELECT value FROM facts WHERE name = 'accounts_revision'")
+    assert who(identity.caller({"cookie": f"intramuros_session={token}"})) == "Alice"
+    identity.flush()
+    assert database.glance("SELECT value FROM facts WHERE name = 'accounts_revision'") == revision
+
+
+def test_a_renewed_token_is_the_only_one(identity: Identity, sessions: Sessions, token: str) -> None:
+    assert who(identity.caller({"cookie": f"intramuros_session={token}"})) == "Alice"
+    fresh = sessions.renew(token)
+    assert identity.caller({"cookie": f"intramuros_session={token}"}) is None
+    assert who(identity.caller({"cookie": f"intramuros_session={fresh}"})) == "Alice"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from intramuros.accounts.identity import TLS_COOKIE
-from intramuros.web.entrance import own_address
+from intramuros.web.signing_in import own_address
 from tests.asgi import Client
 from tests.installed import PASSWORD, Installed
 from tests.integration.web.conftest import Browser, People, text_of

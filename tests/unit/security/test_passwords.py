@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from intramuros.errors import BadRequest
+from intramuros.errors import BadRequest, TooMany
 from intramuros.security.passwords import HashCost, Passwords, check_strength
 from tests.support import cheap
 
@@ -65,6 +65,55 @@ def test_at_most_so_many_hash_at_once() -> None:
     passwords._places.release()
     waiting.join(5)
     assert not waiting.is_alive()
+
+
+class _Counted(Passwords):
+    """Counts how many hash together; each waits until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(cheap.COST, at_once=2, waiting=6)
+        self.together = self.most = 0
+        self.go = threading.Event()
+        self.lock = threading.Lock()
+        hasher = self._hasher
+
+        class Slow:
+            def verify(slow, stored: str, text: str) -> bool:
+                with self.lock:
+                    self.together += 1
+                    self.most = max(self.most, self.together)
+                self.go.wait(10)
+                with self.lock:
+                    self.together -= 1
+                return hasher.verify(stored, text)
+
+        self._hasher = Slow()  # type: ignore[assignment]
+
+
+def test_a_rush_of_sign_ins_fills_neither_the_memory_nor_the_servers_threads() -> None:
+    stored = cheap.passwords().hash("seven green bicycles")
+    passwords = _Counted()
+    done: list[bool | str] = []
+
+    def verify() -> None:
+        try:
+            done.append(passwords.verify(stored, "seven green bicycles"))
+        except TooMany as error:
+            done.append(error.code)
+
+    threads = [threading.Thread(target=verify, daemon=True) for _ in range(60)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 10
+    while len(done) < 52 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert done == ["busy"] * 52, "two hash, six wait, the others are sent away at once"
+    passwords.go.set()
+    for thread in threads:
+        thread.join(10)
+    assert done[52:] == [True] * 8
+    assert passwords.most == 2
+    assert passwords.verify(stored, "seven green bicycles"), "afterwards there is room again"
 
 
 def test_a_hash_of_another_cost_is_outdated() -> None:
