@@ -62,7 +62,7 @@ class Installation:
         assert code is None or done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def serve(self, *arguments: str) -> str:
+    def serve(self, *arguments: str, **extra: str) -> str:
         """Starts the server on a free port and returns its address once it answers."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -79,7 +79,9 @@ class Installation:
             str(port),
             *arguments,
         ]
-        process = subprocess.Popen(command, env=self.environment(), stdout=log, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            command, env=self.environment(**extra), stdout=log, stderr=subprocess.STDOUT, text=True
+        )
         self.servers.append(process)
         end = time.monotonic() + SERVER_START_S
         while time.monotonic() < end and process.poll() is None:
