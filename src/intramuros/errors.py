@@ -24,6 +24,7 @@
     │   └── EngineTimeout          it stopped answering                         504
     ├── DownloadFailed             a file could not be fetched or verified      502
     ├── EgressRefused              a connection the policy does not allow       403
+    ├── SignInServiceFailed        the provider or directory can't be asked     502
     ├── DetectorFailed             what should find personal data failed        503
     ├── AuditUnavailable           the record can't be written: refuse          503
     ├── StorageError               the store can't be used                      503
@@ -214,6 +215,13 @@ class EgressRefused(IntramurosError):
     """This connection is not on the allow-list; nothing left the machine."""
 
     code, status = "egress_refused", 403
+
+
+class SignInServiceFailed(IntramurosError):
+    """The organisation's sign-in service or directory can't be asked."""
+
+    code, status, retry = "sign_in_service_failed", 502, True
+    hint = "Try again; if it goes on, tell an administrator."
 
 
 class DetectorFailed(IntramurosError):

@@ -73,6 +73,14 @@ class Users:
         with self._database.write(durable=True) as connection:
             return _insert(connection, values)
 
+    def create_external(self, email: str, name: str, *, role: str) -> User:
+        """Adds a person who signs in elsewhere, and has no password here. Raises: as `create`."""
+        values = self._checked(email, name=name[:200], role=role, language="fr") | {"password_hash": None}
+        if role == "service":
+            raise BadRequest("A service signs in nowhere.", code="service_password")
+        with self._database.write(durable=True) as connection:
+            return _insert(connection, values)
+
     def has_any(self) -> bool:
         """Whether anybody can sign in yet."""
         with self._database.read() as connection:
@@ -215,6 +223,18 @@ class Users:
             return _insert(connection, values)
 
     def _new(self, email: str, *, name: str, role: str, password: str | None, language: str) -> dict[str, object]:
+        values = self._checked(email, name=name, role=role, language=language)
+        if (password is None) != (role == "service"):
+            raise BadRequest(
+                "A person needs a password; a service must have none.",
+                code="service_password",
+            )
+        if password is not None:
+            check_strength(password, about=(str(values["email"]), str(values["name"])))
+        return values | {"password_hash": None if password is None else self._passwords.hash(password)}
+
+    @staticmethod
+    def _checked(email: str, *, name: str, role: str, language: str) -> dict[str, object]:
         email, name = _address(email), " ".join(name.split())
         if not _EMAIL.fullmatch(email):
             raise BadRequest(
@@ -225,19 +245,11 @@ class Users:
         if language not in LANGUAGES:
             raise BadRequest(f"The language must be one of {', '.join(LANGUAGES)}.", code="bad_language")
         _check_role(role)
-        if (password is None) != (role == "service"):
-            raise BadRequest(
-                "A person needs a password; a service must have none.",
-                code="service_password",
-            )
-        if password is not None:
-            check_strength(password, about=(email, name))
         return {
             "id": new_id(),
             "email": email,
             "name": name,
             "role": role,
-            "password_hash": None if password is None else self._passwords.hash(password),
             "language": language,
             "created_at": now(),
         }

@@ -121,6 +121,16 @@ passkeys = Table(
     Column("last_used_at", Float),
 )
 
+# Who people are at an OpenID Connect provider or in a directory.
+external_identities = Table(
+    "external_identities",
+    metadata,
+    Column("issuer", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Float, nullable=False),
+)
+
 # Whose second factor an administrator took away: they set up a new one before anything else.
 enrolments_due = Table(
     "enrolments_due",
@@ -374,6 +384,7 @@ __all__ = [
     "documents",
     "enrolments_due",
     "erasures",
+    "external_identities",
     "facts",
     "group_grants",
     "group_members",
