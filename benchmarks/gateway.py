@@ -97,8 +97,8 @@ def serve(kind: str, data: Path) -> None:
     """Serves until it is told to stop, and prints the port."""
     from intramuros.app import build
     from intramuros.server.asgi import application
-    from intramuros.server.listen import Listening
     from intramuros.server.place import bound, place_for
+    from intramuros.server.serving import Listening
     from intramuros.settings import load
     from intramuros.tasks.complete import CompleteTask
 
@@ -112,7 +112,7 @@ def serve(kind: str, data: Path) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         with bound(place) as listening:
             port = listening.getsockname()[1]
-            server = Listening(bare if kind == "bare" else application(app), place, listening)
+            server = Listening(bare if kind == "bare" else application(app), listening)
             async with app.running():
                 running = asyncio.create_task(server.serve())
                 print(port, flush=True)

@@ -43,7 +43,13 @@ class Settings:
     passphrase: str | None = _setting(None, "passphrase that opens the data, instead of a key file", secret=True)
     host: str = _setting("localhost", "address to listen on; anything but loopback needs TLS")
     port: int = _setting(8777, "port to listen on", low=0, high=65535)
-    tls_certificate: Path | None = _setting(None, "certificate for TLS, a PEM file with its chain")
+    public_names: str | None = _setting(
+        None, "names or addresses by which other machines reach this server, separated by commas"
+    )
+    connections_per_address: int = _setting(256, "connections one address may have open at once", low=8, high=4096)
+    tls_certificate: Path | None = _setting(
+        None, "certificate for TLS, a PEM file with its chain; else one of a local authority is made"
+    )
     tls_key: Path | None = _setting(None, "private key of the certificate, a PEM file")
     model: str | None = _setting(
         None, "model that answers when a request says 'default'; else the one chosen in the data"
@@ -93,6 +99,11 @@ class Settings:
     def second_factor_roles(self) -> frozenset[str]:
         """The roles in `second_factor_required`."""
         return frozenset(role.strip() for role in self.second_factor_required.split(",") if role.strip())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The public names, in lower case."""
+        return tuple(name for part in (self.public_names or "").split(",") if (name := part.strip().lower()))
 
     @property
     def models_folder(self) -> Path:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from intramuros import __version__
-from intramuros.cli import audit, erase, keys, models
+from intramuros.cli import audit, erase, keys, models, tls
 from intramuros.cli.add import add
 from intramuros.cli.ask import ask
 from intramuros.cli.console import out
@@ -47,3 +47,4 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(erase.app, name="erase")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
+app.add_typer(tls.app, name="tls")

@@ -11,11 +11,12 @@ from starlette.types import Receive, Scope, Send
 from intramuros.api.routes import routes as api_routes
 from intramuros.app import App
 from intramuros.server.guard import Guard, Limits
+from intramuros.server.headers import LOOPBACK_HOSTS
 from intramuros.web.routes import routes as web_routes
 
 
-def application(app: App, *, own_hosts_only: bool = True) -> Guard:
-    """The application around every door of `app`. `own_hosts_only` refuses foreign `Host` names, as loopback needs."""
+def application(app: App, *, hosts: frozenset[str] = LOOPBACK_HOSTS) -> Guard:
+    """The application around every door of `app`. `hosts` are the names it answers to."""
     settings = app.settings
     return Guard(
         Doors([*api_routes(app), *web_routes(app)]),
@@ -24,7 +25,7 @@ def application(app: App, *, own_hosts_only: bool = True) -> Guard:
         metrics=app.metrics,
         usage=app.key_usage,
         limits=Limits(request_bytes=settings.request_mib * 2**20, upload_bytes=settings.upload_mib * 2**20),
-        own_hosts_only=own_hosts_only,
+        hosts=hosts,
     )
 
 

@@ -14,6 +14,9 @@ from intramuros.errors import BadRequest, IntramurosError, TooLarge
 from intramuros.server.headers import Headers, with_security
 
 BODY_SILENCE_S = 30.0
+BODY_BYTES_PER_S = 2048
+"""How fast a body must come on the whole, after the first silence that is allowed: 16 kbit/s."""
+
 SEND_SILENCE_S = 60.0
 DRAIN_BYTES = 64 * 2**20
 DRAIN_S = 10.0
@@ -30,6 +33,7 @@ class Exchange:
         "_body_bytes",
         "_body_read",
         "_limit_bytes",
+        "_reading_since",
         "_receive",
         "_security",
         "_send",
@@ -45,6 +49,7 @@ class Exchange:
         self._receive, self._send = receive, send
         self._limit_bytes, self._security = limit_bytes, security
         self._body_bytes, self._body_read = 0, False
+        self._reading_since: float | None = None
         self.status, self.is_complete = 0, False
         self.refusal: IntramurosError | None = None
         self.added: Headers = []
@@ -55,19 +60,30 @@ class Exchange:
             raise self._too_large()
 
     @property
+    def is_received(self) -> bool:
+        """Whether the body has come to its end."""
+        return self._body_read
+
+    @property
     def body_bytes(self) -> int:
         """How much of the body has come."""
         return self._body_bytes
 
     async def receive(self) -> Message:
-        """The next part of the body, then the disconnect. Raises: TooLarge, BadRequest when the sender falls silent."""
+        """The next part of the body, then the disconnect.
+
+        Raises: TooLarge, BadRequest when the sender falls silent or sends a byte now and then.
+        """
         if self._body_read:
             return await self._receive()
         try:
-            async with asyncio.timeout(BODY_SILENCE_S):
+            async with asyncio.timeout(self._patience_s()):
                 message = await self._receive()
         except TimeoutError:
-            self.refusal = BadRequest(f"No byte of the body came for {BODY_SILENCE_S:.0f} s.", code="body_too_slow")
+            self.refusal = BadRequest(
+                f"The body came too slowly: under {BODY_BYTES_PER_S} bytes/s, or a pause of {BODY_SILENCE_S:.0f} s.",
+                code="body_too_slow",
+            )
             raise self.refusal from None
         if message["type"] == "http.request":
             self._body_bytes += len(message.get("body", b""))
@@ -78,6 +94,14 @@ class Exchange:
         else:
             self._body_read = True
         return message
+
+    def _patience_s(self) -> float:
+        """How long the next part may take: a pause at most, and no longer than the rate on the whole allows."""
+        at = asyncio.get_running_loop().time()
+        if self._reading_since is None:
+            self._reading_since = at
+        allowed_s = BODY_SILENCE_S + self._body_bytes / BODY_BYTES_PER_S
+        return min(BODY_SILENCE_S, max(self._reading_since + allowed_s - at, 0.0))
 
     async def send(self, message: Message) -> None:
         """Passes the answer on, with the headers that every answer has.

@@ -34,9 +34,10 @@ from intramuros.errors import (
 )
 from intramuros.observability.metrics import Metrics
 from intramuros.server.access import Access, AccessTable, Body, Rule, Scope
+from intramuros.server.connections import Clients
 from intramuros.server.doors import Door, api, door_of
 from intramuros.server.exchange import Exchange
-from intramuros.server.headers import TLS_ONLY, check_host, check_origin
+from intramuros.server.headers import LOOPBACK_HOSTS, TLS_ONLY, check_host, check_origin
 from intramuros.storage.schema import now
 
 log = logging.getLogger("intramuros.server")
@@ -70,7 +71,7 @@ class _Call:
 
 
 class Guard:
-    """ASGI application around the doors. `own_hosts_only` is for servers on loopback."""
+    """ASGI application around the doors. `hosts` are the names it answers to."""
 
     def __init__(
         self,
@@ -82,12 +83,13 @@ class Guard:
         limits: Limits,
         usage: KeyUsage,
         table: AccessTable | None = None,
-        own_hosts_only: bool = True,
+        hosts: frozenset[str] = LOOPBACK_HOSTS,
     ) -> None:
         self.inner, self.identity, self.audit, self.metrics, self.limits = inner, identity, audit, metrics, limits
         self.usage = usage
         self.table = table or AccessTable()
-        self.own_hosts_only = own_hosts_only
+        self.hosts = hosts
+        self.clients = Clients()
         self.open_tasks: set[asyncio.Task[object]] = set()
 
     async def __call__(self, scope: Request, receive: Receive, send: Send) -> None:
@@ -103,6 +105,7 @@ class Guard:
         assert task is not None
         self.open_tasks.add(task)
         self.metrics.requests_open.inc()
+        self.clients.begin(scope.get("client"), exchange)
         call = _Call(rule, door, scope, exchange, _headers(scope))
         try:
             await self._answer(call, started)
@@ -110,6 +113,7 @@ class Guard:
             await self._refuse(known(raised), call)
         finally:
             self.open_tasks.discard(task)
+            self.clients.end(scope.get("client"))
             self.metrics.requests_open.dec()
             self.metrics.request(
                 route=rule.path,
@@ -175,19 +179,18 @@ class Guard:
         return exchange.refusal
 
     def _check(self, call: _Call) -> None:
-        if self.own_hosts_only:
-            check_host(call.headers)
+        check_host(call.headers, self.hosts)
         access = call.rule.access
         if access is not Access.PUBLIC:
             caller: Caller | None = call.scope["state"]["caller"]
             if caller is None:
                 raise NotSignedIn("You are not signed in, or the key is unknown, expired or revoked.")
+            if caller.key_id is not None:
+                self._check_key(call, caller, caller.key_id)
             if caller.must_enrol and not call.rule.enrolling:
                 raise SecondFactorNeeded
             if call.rule.recent and now() - caller.proven_at > PROOF_S:
                 raise ProofNeeded
-            if caller.key_id is not None:
-                self._check_key(call, caller, caller.key_id)
             if not access.admits(caller):
                 raise NotAllowed(f"Only {access.value} may do this.", hint="Ask one of them, or sign in as one.")
         check_origin(call.scope["method"], call.headers)

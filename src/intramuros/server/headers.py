@@ -44,17 +44,19 @@ def with_security(headers: Headers, added: tuple[tuple[bytes, bytes], ...]) -> H
     return [*headers, *(pair for pair in added if pair[0] not in present)]
 
 
-def check_host(headers: Mapping[str, str]) -> None:
-    """Refuses a name that is not this machine's own: a page elsewhere may have pointed its name here (DNS rebinding).
+def check_host(headers: Mapping[str, str], hosts: frozenset[str] = LOOPBACK_HOSTS) -> None:
+    """Refuses a name that is not this server's own: a page elsewhere may have pointed its name here (DNS rebinding).
+
+    Shape: `hosts` are lower case, IPv6 addresses in brackets; `*.` stands for one label.
 
     Raises: NotAllowed.
     """
     name = headers.get("host", "").lower()
     host = name if name.endswith("]") else name.rpartition(":")[0] or name
-    if host not in LOOPBACK_HOSTS:
+    if "*" in host or (host not in hosts and f"*.{host.partition('.')[2]}" not in hosts):
         raise NotAllowed(
-            "This server answers on this machine's own address only.",
-            hint="Use http://localhost with the port the server printed.",
+            "This server does not answer to this name.",
+            hint="Use the address the server printed. Other names it is to have: INTRAMUROS_PUBLIC_NAMES.",
             code="wrong_host",
         )
 

@@ -15,25 +15,19 @@ import time
 from collections.abc import Callable
 
 import uvloop
-from granian._granian import SocketHolder
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-from granian.server.embed import Server
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from intramuros import __version__
 from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.identity import TLS_COOKIE
 from intramuros.app import App
 from intramuros.server.asgi import application
+from intramuros.server.connections import Connections
 from intramuros.server.guard import Guard
 from intramuros.server.lock import server_lock
-from intramuros.server.place import BACKLOG, Place, bound, place_for
+from intramuros.server.place import Place, bound, check_protected, place_for
+from intramuros.server.serving import Serving
+from intramuros.server.tls import Certificates, OwnAuthority, Shown, certificates_for, hosts_of
 
-CONNECTIONS = 4096
-HEADER_DEADLINE_MS = 20_000
-HEADER_BYTES = 64 * 1024
 GRACE_S = 5.0
 LINK_HOURS = 24
 
@@ -44,9 +38,10 @@ def serve(app: App, *, tls: bool | None = None, announce: Announce | None = None
     """Serves until SIGTERM or SIGINT.
 
     Raises: AlreadyRunning for a second server on this data or a port in use, SettingsError for an address that can't be
-    used or may not be used without TLS.
+    used, or may not be used without TLS or a second factor.
     """
     place = place_for(app.settings, tls=tls)
+    check_protected(place, is_protected=app.users.has_protected_administrator())
     with server_lock(app.settings.run_folder) as lock, bound(place) as listening:
         place = place.at(listening.getsockname()[1])
         lock.write(place.url)
@@ -55,24 +50,42 @@ def serve(app: App, *, tls: bool | None = None, announce: Announce | None = None
 
 
 async def _serve(app: App, place: Place, listening: socket.socket, announce: Announce) -> None:
-    if place.certificate is not None:
+    certificates = certificates_for(app) if place.has_tls else None
+    shown = certificates.current() if certificates is not None else None
+    if shown is not None:
         app.identity.cookie = TLS_COOKIE
-    guard = application(app, own_hosts_only=place.is_loopback)
-    server = Listening(guard, place, listening)
+    guard = application(app, hosts=hosts_of(shown, app.settings.names))
+    serving = Serving(guard, listening, shown)
+    connections = Connections(place.port, guard.clients, per_address=app.settings.connections_per_address)
     async with app.running():
-        stopping = _on_signals()
-        running = asyncio.create_task(server.serve())
-        await _announce(app, place, announce)
-        told = asyncio.create_task(stopping.wait())
-        await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
-        server.stop()  # type: ignore[no-untyped-call]
-        stopping.clear()
-        if guard.open_tasks:
-            announce(f"Stopping; {len(guard.open_tasks)} requests have {GRACE_S:.0f} s to end. Ctrl-C: at once.")
-        await finish(guard, hurry=stopping, grace_s=GRACE_S)
-        await running
+        with connections.watched():
+            stopping = _on_signals()
+            running = asyncio.create_task(serving.ended())
+            following = asyncio.create_task(_follow(serving, certificates, guard, app)) if certificates else None
+            await _announce(app, place, announce)
+            if isinstance(certificates, OwnAuthority) and not place.is_loopback:
+                announce("Other machines must trust this server's authority once: intramuros tls export")
+            told = asyncio.create_task(stopping.wait())
+            await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
+            told.cancel()
+            if following is not None:
+                following.cancel()
+            serving.stop()
+            stopping.clear()
+            if guard.open_tasks:
+                announce(f"Stopping; {len(guard.open_tasks)} requests have {GRACE_S:.0f} s to end. Ctrl-C: at once.")
+            await finish(guard, hurry=stopping, grace_s=GRACE_S)
+            await running
     announce("Stopped.")
+
+
+async def _follow(serving: Serving, certificates: Certificates, guard: Guard, app: App) -> None:
+    """Renewed certificates, and the names that came with them: this machine's addresses change."""
+
+    def changed(shown: Shown) -> None:
+        guard.hosts = hosts_of(shown, app.settings.names)
+
+    await serving.follow(certificates, changed)
 
 
 async def finish(guard: Guard, *, hurry: asyncio.Event, grace_s: float) -> None:
@@ -86,48 +99,6 @@ async def finish(guard: Guard, *, hurry: asyncio.Event, grace_s: float) -> None:
         for task in left:
             task.cancel()
         await asyncio.wait(left, timeout=grace_s)
-
-
-class Listening(Server):
-    """Granian inside this event loop, on a socket that is bound already.
-
-    Granian would bind with SO_REUSEPORT, which lets two servers share a port without noticing.
-    """
-
-    def __init__(self, target: ASGIApp, place: Place, listening: socket.socket) -> None:
-        super().__init__(
-            _ended(target),
-            interface=Interfaces.ASGINL,
-            http=HTTPModes.http1,
-            websockets=False,
-            backlog=BACKLOG,
-            backpressure=CONNECTIONS,
-            http1_settings=HTTP1Settings(
-                header_read_timeout=HEADER_DEADLINE_MS, max_buffer_size=HEADER_BYTES, keep_alive=True
-            ),
-            ssl_cert=place.certificate,
-            ssl_key=place.key,
-            # Its log would show exceptions with the values in them; the guard logs what it may. The dictionary sets
-            # the level alone, without Granian's handlers, which print on standard output.
-            log_level=LogLevels.critical,
-            log_dictconfig={"incremental": True, "handlers": {}, "loggers": {}},
-        )
-        self._listening = listening
-
-    def _init_shared_socket(self) -> None:
-        self._ssp = None
-        # Granian closes the descriptor itself; its stubs don't know these arguments.
-        self._shd = SocketHolder(self._listening.detach(), False, BACKLOG)  # type: ignore[call-arg,assignment]
-
-
-def _ended(target: ASGIApp) -> ASGIApp:
-    """The application, without the cancellation that `finish` uses: nobody is left to be told of it."""
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            await target(scope, receive, send)
-
-    return application
 
 
 def _on_signals() -> asyncio.Event:

@@ -1,7 +1,7 @@
 """Where a server listens: the address, and whether it may do so without TLS.
 
-Called by `server.listen`. Loopback speaks plain HTTP unless asked otherwise; any other address speaks TLS or is
-refused.
+Called by `server.listen`. Loopback speaks plain HTTP unless asked otherwise; any other address speaks TLS, and only
+when an administrator has a second factor.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from intramuros.errors import AlreadyRunning, SettingsError
+from intramuros.security.own_names import is_host_name
 from intramuros.settings import Settings
 
 BACKLOG = 1024
@@ -23,19 +22,20 @@ BACKLOG = 1024
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An address to listen on; `certificate` and `key` when it speaks TLS."""
+    """An address to listen on, and the name that is shown for it."""
 
     host: str
     port: int
     is_loopback: bool
-    certificate: Path | None = None
-    key: Path | None = None
+    has_tls: bool = False
+    name: str = ""
 
     @property
     def url(self) -> str:
         """Where a browser on this machine finds it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.certificate else 'http'}://{host}:{self.port}"
+        shown = self.name or self.host
+        host = f"[{shown}]" if ":" in shown else shown
+        return f"{'https' if self.has_tls else 'http'}://{host}:{self.port}"
 
     def at(self, port: int) -> Place:
         """The same with the port that the system chose."""
@@ -45,25 +45,39 @@ class Place:
 def place_for(settings: Settings, *, tls: bool | None = None) -> Place:
     """The place these settings ask for.
 
-    Raises: SettingsError for an address beyond this machine without TLS, or for a certificate that can't be used.
+    Raises: SettingsError for an address beyond this machine that is to do without TLS, or a public name that is none.
     """
     is_loopback = _is_loopback(settings.host)
-    if is_loopback and not tls:
-        return Place(settings.host, settings.port, is_loopback)
-    if tls is False:
+    if tls is False and not is_loopback:
         raise SettingsError(
-            f"{settings.host} can be reached from other machines: there TLS is always on.",
-            hint="Leave out --no-tls and give a certificate, or listen on localhost.",
+            f"{settings.host or 'Every address'} can be reached from other machines: there TLS is always on.",
+            hint="Leave out --no-tls, or listen on localhost.",
         )
-    if settings.tls_certificate is None or settings.tls_key is None:
+    for name in settings.names:
+        if not is_host_name(name) and not _is_address(name):
+            raise SettingsError(
+                f"INTRAMUROS_PUBLIC_NAMES has {name!r}: that is neither a host name nor an address.",
+                hint="Write it like ai.example.ch,192.168.1.5 without https:// and port.",
+            )
+    name = settings.names[0] if settings.names else ""
+    if settings.host in {"", "0.0.0.0", "::"} and not name:  # noqa: S104 - what is asked, not what is bound
+        name = socket.gethostname()
+    return Place(settings.host, settings.port, is_loopback, bool(tls) or not is_loopback, name)
+
+
+def check_protected(place: Place, *, is_protected: bool) -> None:
+    """Refuses to be reached from other machines while one stolen password would be enough to manage everything.
+
+    Raises: SettingsError.
+    """
+    if not place.is_loopback and not is_protected:
         raise SettingsError(
-            "TLS needs a certificate and its key, and none is given."
-            if is_loopback
-            else f"{settings.host} can be reached from other machines, and there is no certificate for TLS.",
-            hint="Set INTRAMUROS_TLS_CERTIFICATE and INTRAMUROS_TLS_KEY to PEM files, or listen on localhost.",
+            f"{place.host or 'Every address'} can be reached from other machines, and no administrator has a second "
+            "factor.",
+            hint="Start it for this machine first (intramuros serve --host localhost), sign in as an administrator, "
+            "add a code app or a passkey to your account, and start it again.",
+            code="unprotected",
         )
-    _check_certificate(settings.tls_certificate, settings.tls_key)
-    return Place(settings.host, settings.port, is_loopback, settings.tls_certificate, settings.tls_key)
 
 
 @contextmanager
@@ -105,11 +119,9 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _check_certificate(certificate: Path, key: Path) -> None:
+def _is_address(text: str) -> bool:
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-    except OSError as error:  # ssl.SSLError is one
-        raise SettingsError(
-            f"The TLS certificate or its key can't be used: {error.strerror or 'they do not fit together'}.",
-            hint="Both must be readable PEM files that belong together.",
-        ) from error
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -17,7 +17,10 @@ class Tile:
     roles: tuple[str, ...] = ("administrator",)
 
 
-TILES = (Tile("/administration/audit", "audit", "eye", ("administrator", "auditor")),)
+TILES = (
+    Tile("/administration/audit", "audit", "eye", ("administrator", "auditor")),
+    Tile("/administration/keys", "keys", "key"),
+)
 
 
 def tiles_for(caller: Caller | None) -> list[Tile]:

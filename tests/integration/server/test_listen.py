@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from intramuros.server import listen
+from intramuros.server import listen, serving
 from intramuros.server.place import bound, place_for
 from tests.installed import Installed
 
@@ -20,11 +20,11 @@ CHAT: dict[str, Any] = {"model": "default", "messages": [{"role": "user", "conte
 
 
 @asynccontextmanager
-async def listening(installed: Installed) -> AsyncIterator[tuple[int, listen.Listening]]:
+async def listening(installed: Installed) -> AsyncIterator[tuple[int, serving.Listening]]:
     place = place_for(installed.app.settings)
     with bound(place) as at:
         port = at.getsockname()[1]
-        server = listen.Listening(installed.guard, place, at)
+        server = serving.Listening(installed.guard, at)
         running = asyncio.create_task(server.serve())
         try:
             yield port, server
@@ -82,7 +82,7 @@ async def test_a_large_prompt_gets_to_read_why_it_is_refused(installed: Installe
 
 
 async def test_headers_that_never_end_are_cut_off(installed: Installed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listen, "HEADER_DEADLINE_MS", 300)
+    monkeypatch.setattr(serving, "HEADER_DEADLINE_MS", 300)
     async with listening(installed) as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n")

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from intramuros.api.connected import while_connected
 from intramuros.errors import ContextOverflow, EngineDied, StorageCorrupt, TooMany
 from intramuros.server import exchange
+from intramuros.server.headers import LOOPBACK_HOSTS
 from tests.asgi import Answer, Client, soon
 from tests.guarded import Guarded
 
@@ -173,8 +174,35 @@ async def test_this_machines_names_are_served(guarded: Guarded, host: str) -> No
     assert (await ask(guarded, Inner(), headers=KEY | {"host": host})).status == 200
 
 
-async def test_beyond_loopback_the_certificate_vouches_for_the_name(guarded: Guarded) -> None:
-    guard = guarded.around(Inner(), own_hosts_only=False)
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("ai.example.ch", 200),
+        ("AI.example.ch:8777", 200),
+        ("localhost:8777", 200),
+        ("[fd00::1]:8777", 200),
+        ("a.wild.example", 200),
+        ("a.b.wild.example", 403),
+        ("wild.example", 403),
+        ("evil.example", 403),
+        ("ai.example.ch.evil.example", 403),
+        ("evil.example:8777", 403),
+        ("192.0.2.7", 403),
+        ("", 403),
+        ("*.wild.example", 403),
+    ],
+)
+async def test_beyond_loopback_it_answers_to_its_own_names_only(guarded: Guarded, host: str, status: int) -> None:
+    """DNS rebinding: a page's own name that now leads here is still that page's name."""
+    hosts = LOOPBACK_HOSTS | {"ai.example.ch", "[fd00::1]", "*.wild.example"}
+    answer = await Client(guarded.around(Inner(), hosts=hosts)).call(
+        "GET", "/v1/models", headers=KEY | {"host": host}, scheme="https"
+    )
+    assert answer.status == status
+
+
+async def test_over_tls_browsers_are_told_to_stay_with_it(guarded: Guarded) -> None:
+    guard = guarded.around(Inner(), hosts=frozenset({"ai.example.ch"}))
     answer = await Client(guard).call("GET", "/v1/models", headers=KEY | {"host": "ai.example.ch"}, scheme="https")
     assert answer.status == 200
     assert answer.headers["strict-transport-security"]

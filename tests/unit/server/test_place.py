@@ -11,7 +11,7 @@ import pytest
 
 from intramuros.errors import AlreadyRunning, SettingsError
 from intramuros.server.lock import server_lock
-from intramuros.server.place import bound, place_for
+from intramuros.server.place import bound, check_protected, place_for
 from intramuros.settings import Settings
 
 
@@ -26,24 +26,36 @@ def test_loopback_speaks_plain_http(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "ai.example.ch", "localhost.example.ch", ""])
-@pytest.mark.parametrize("tls", [None, True, False])
-def test_any_other_address_is_refused_without_a_certificate(host: str, tls: bool | None) -> None:
+@pytest.mark.parametrize("tls", [None, True])
+def test_any_other_address_speaks_tls(host: str, tls: bool | None) -> None:
+    place = place_for(settings(host=host, public_names="AI.example.ch, 192.168.1.5"), tls=tls)
+    assert place.has_tls and not place.is_loopback
+    assert place.url == "https://ai.example.ch:8777"
+
+
+def test_beyond_this_machine_tls_can_t_be_left_out() -> None:
     with pytest.raises(SettingsError) as refused:
-        place_for(settings(host=host), tls=tls)
+        place_for(settings(host="0.0.0.0"), tls=False)
     assert refused.value.hint
 
 
-def test_asking_for_tls_without_a_certificate_is_an_error_on_loopback_too() -> None:
-    with pytest.raises(SettingsError, match="certificate"):
-        place_for(settings(), tls=True)
+def test_loopback_may_speak_tls_too() -> None:
+    assert place_for(settings(), tls=True).url == "https://localhost:8777"
 
 
-def test_a_certificate_that_is_none_is_refused(tmp_path: Path) -> None:
-    bad = tmp_path / "bad.pem"
-    bad.write_text("not a certificate")
-    for certificate in (bad, tmp_path / "missing.pem"):
-        with pytest.raises(SettingsError, match="certificate"):
-            place_for(settings(host="0.0.0.0", tls_certificate=certificate, tls_key=bad))
+@pytest.mark.parametrize("names", ["https://ai.example.ch", "ai.example.ch:8777", "a b", "ai_x.example", "*", "-a"])
+def test_a_public_name_that_is_none_stops_the_start(names: str) -> None:
+    with pytest.raises(SettingsError, match="PUBLIC_NAMES"):
+        place_for(settings(public_names=names))
+
+
+def test_beyond_this_machine_an_administrator_needs_a_second_factor() -> None:
+    for host in ("0.0.0.0", "192.168.1.5", "::"):
+        with pytest.raises(SettingsError, match="second factor") as refused:
+            check_protected(place_for(settings(host=host)), is_protected=False)
+        assert "--host localhost" in refused.value.hint and refused.value.code == "unprotected"
+        check_protected(place_for(settings(host=host)), is_protected=True)
+    check_protected(place_for(settings()), is_protected=False)
 
 
 def test_ipv6_addresses_are_written_as_browsers_want_them() -> None:
