@@ -64,7 +64,8 @@ class AccountsEraser:
         wanted = {"user": belongings.of_user, "project": belongings.of_project}.get(subject.kind)
         if wanted is None:
             return {}
-        own = [item for item in wanted(subject.id) if item.table.name in {"sessions", "api_keys", "members", "users"}]
+        counted = (*belongings.SIGNING_IN, api_keys, members, users)
+        own = [item for item in wanted(subject.id) if item.table in counted]
         with self._database.read() as connection:
             return {
                 item.table.name: connection.scalar(select(func.count()).select_from(item.table).where(item.condition))

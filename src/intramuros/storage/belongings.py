@@ -16,16 +16,24 @@ from intramuros.storage.schema import (
     chunks,
     conversations,
     documents,
+    enrolments_due,
     group_grants,
     group_members,
     members,
+    one_time_codes,
     pages,
+    passkeys,
     projects,
+    recovery_codes,
     sessions,
+    steps,
     turns,
     users,
     vectors,
 )
+
+SIGNING_IN = (sessions, steps, one_time_codes, recovery_codes, passkeys, enrolments_due)
+"""What a person signs in with, besides their password."""
 
 
 class Belonging(NamedTuple):
@@ -58,10 +66,13 @@ def of_project(project_id: str) -> list[Belonging]:
 
 
 def of_user(user_id: str) -> list[Belonging]:
-    """A person's conversations, sessions, keys, memberships, and their own row last. Documents are their projects'."""
+    """A person's conversations, what they sign in with, keys, memberships, and their own row last.
+
+    Documents are their projects'.
+    """
     return [
         *_conversations(conversations.c.user_id == user_id),
-        Belonging(sessions, sessions.c.user_id == user_id),
+        *(Belonging(table, table.c.user_id == user_id) for table in SIGNING_IN),
         Belonging(api_keys, api_keys.c.user_id == user_id),
         Belonging(members, members.c.user_id == user_id),
         Belonging(group_members, group_members.c.user_id == user_id),

@@ -6,11 +6,13 @@ import re
 from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pyotp
 import pytest
 
 from intramuros.accounts import one_time_codes, sessions
+from intramuros.accounts.identity import TLS_COOKIE
 from intramuros.accounts.sessions import csrf
 from intramuros.accounts.steps import MAX_TRIES
 from intramuros.errors import SettingsError
@@ -392,3 +394,24 @@ async def test_the_qr_code_says_what_the_text_says(installed: Installed, clock: 
     assert unescape(picture[1]) == expected
     wrong = await jar.post("/account/codes/confirm", code="000000")
     assert wrong.status == 401 and secret[1] in wrong.body.decode(), "the same secret again"
+
+
+async def test_over_tls_both_cookies_are_bound_to_this_host(
+    installed: Installed, alice: tuple[Jar, pyotp.TOTP, list[str]], clock: Clock
+) -> None:
+    installed.app.identity.cookie = TLS_COOKIE
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    client = Client(installed.guard)
+    body = urlencode({"email": ALICE, "password": PASSWORD}).encode()
+    begun = await client.call("POST", "/sign-in", body, headers=form, scheme="https")
+    name, _, rest = begun.cookies[0].partition("=")
+    step, *attributes = (part.strip().lower() for part in rest.split(";"))
+    assert name == f"{TLS_COOKIE}_step" and {"httponly", "secure", "path=/", "samesite=strict"} <= set(attributes)
+    assert not any("domain" in attribute for attribute in attributes)
+    step = rest.partition(";")[0]
+    body = urlencode({"code": alice[1].at(clock.at), "csrf": csrf(step)}).encode()
+    done = await client.call(
+        "POST", "/sign-in/second", body, headers=form | {"cookie": f"{name}={step}"}, scheme="https"
+    )
+    session = next(line for line in done.cookies if line.startswith(f"{TLS_COOKIE}="))
+    assert "secure" in session.lower() and "samesite=strict" in session.lower()
