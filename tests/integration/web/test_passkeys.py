@@ -159,6 +159,22 @@ async def test_a_copied_key_is_noticed_by_its_count(installed: Installed, key: A
     assert installed.records("sign_in.passkey")[-1].facts["error"] == "passkey_copied"
 
 
+async def test_of_two_answers_at_once_with_one_count_one_is_a_copy(
+    installed: Installed, key: Authenticator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, jar = security.shown, Jar(installed.guard)
+
+    def meanwhile(*arguments: Any, **more: Any) -> int:
+        count = real(*arguments, **more)
+        with installed.app.database.write() as connection:
+            connection.execute(update(passkeys).values(sign_count=count))
+        return count
+
+    monkeypatch.setattr(security, "shown", meanwhile)
+    answer = await sign_in(jar, key)
+    assert (answer.status, answer.json()["code"]) == (401, "passkey_copied") and not jar.session
+
+
 async def test_keys_that_do_not_count_work(installed: Installed) -> None:
     jar, key = Jar(installed.guard), Authenticator()
     await jar.sign_in(ALICE, PASSWORD)
