@@ -17,6 +17,7 @@ from intramuros.storage.schema import (
     conversations,
     documents,
     enrolments_due,
+    external_identities,
     group_grants,
     group_members,
     members,
@@ -32,7 +33,7 @@ from intramuros.storage.schema import (
     vectors,
 )
 
-SIGNING_IN = (sessions, steps, one_time_codes, recovery_codes, passkeys, enrolments_due)
+SIGNING_IN = (sessions, steps, one_time_codes, recovery_codes, passkeys, enrolments_due, external_identities)
 """What a person signs in with, besides their password."""
 
 
