@@ -189,10 +189,10 @@ class Guard:
                 self._check_key(call, caller, caller.key_id)
             if caller.must_enrol and not call.rule.enrolling:
                 raise SecondFactorNeeded
-            if call.rule.recent and now() - caller.proven_at > PROOF_S:
-                raise ProofNeeded
             if not access.admits(caller):
                 raise NotAllowed(f"Only {access.value} may do this.", hint="Ask one of them, or sign in as one.")
+            if call.rule.recent and now() - caller.proven_at > PROOF_S:
+                raise ProofNeeded
         check_origin(call.scope["method"], call.headers)
 
     def _check_key(self, call: _Call, caller: Caller, key_id: str) -> None:
