@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ from intramuros.documents.reader.supervisor import Reader
 from intramuros.engines.embedder import Embedder
 from intramuros.engines.forgetting import Forgetting
 from intramuros.engines.pool import EnginePool
-from intramuros.errors import Conflict, IntramurosError
+from intramuros.errors import Conflict, IntramurosError, NotInitialised
 from intramuros.models.catalogue import Catalogue
 from intramuros.models.catalogue import load as load_catalogue
 from intramuros.models.installed import InstalledModels
@@ -49,12 +49,14 @@ from intramuros.security.passwords import Passwords
 from intramuros.security.subject_keys import FOLDER_NAME as SUBJECTS_NAME
 from intramuros.security.subject_keys import SubjectKeys
 from intramuros.settings import Settings
-from intramuros.storage import facts
+from intramuros.storage import facts, swap
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import FILE_NAME as DATABASE_NAME
 from intramuros.storage.database import Database, open_database
 from intramuros.storage.database import create as create_database
+from intramuros.storage.use import Use, alone
 from intramuros.tasks.answer import AnswerTask
+from intramuros.tasks.backup import Backup
 from intramuros.tasks.complete import CompleteTask
 from intramuros.tasks.conversation import Conversations
 from intramuros.tasks.erasing import ConversationsEraser
@@ -99,6 +101,9 @@ class App:
     redactor: Redactor
     erasure: Erasure
     forgetting: Forgetting
+    backup: Backup
+    use: Use | None = None
+    """This process's share in the data folder, which a restore or a change of keys must have alone."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[App]:
@@ -141,6 +146,8 @@ class App:
         self.key_usage.flush()
         self.audit.stop()
         self.database.close()
+        if self.use is not None:
+            self.use.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +186,28 @@ def build(settings: Settings) -> App:
 
     Raises: NotInitialised, WrongKey, StorageCorrupt.
     """
-    return assemble(settings, open_keys(settings.data, key_file=settings.key_file, passphrase=settings.passphrase))
+
+    def opened() -> DataKeys:
+        return open_keys(settings.data, key_file=settings.key_file, passphrase=settings.passphrase)
+
+    return build_with(settings, opened)
+
+
+def build_with(settings: Settings, keys: Callable[[], DataKeys]) -> App:
+    """The same with keys opened in another way, once nothing moves in the folder any more."""
+    if not settings.data.is_dir():
+        raise NotInitialised(f"There is no Intramuros data in {settings.data}.")
+    if swap.is_ready(settings.data):
+        with alone(settings.data):
+            swap.finish(settings.data)
+    use = Use(settings.data)
+    try:
+        app = assemble(settings, keys())
+    except BaseException:
+        use.close()
+        raise
+    app.use = use
+    return app
 
 
 def assemble(settings: Settings, keys: DataKeys) -> App:
@@ -199,7 +227,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
     subject_keys = SubjectKeys(settings.data / SUBJECTS_NAME, keys.data)
     audit = Audit(
         database,
-        key=derive(keys.data, "audit"),
+        key=keys.audit,
         instance=keys.instance,
         copy=copy,
         copy_required=settings.audit_copy_required,
@@ -254,6 +282,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         key_file=key_file(settings.data, settings.key_file),
     )
     forgetting = Forgetting(database, pool.folder)
+    backup = Backup(settings.data, settings.models_folder, keys, subject_keys, database, blobs)
     erasure = Erasure(
         database,
         subject_keys,
@@ -265,6 +294,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
             AccountsEraser(database),
         ),
         engines=forgetting,
+        backups=backup.forget_erased,
     )
     return App(
         settings=settings,
@@ -299,6 +329,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         redactor=Redactor(),
         erasure=erasure,
         forgetting=forgetting,
+        backup=backup,
     )
 
 

@@ -30,6 +30,7 @@
     ├── StorageError               the store can't be used                      503
     │   ├── WrongKey               the key does not open the database           503
     │   ├── StorageCorrupt         the database is damaged                      503
+    │   │   └── BackupDamaged      a backup is not what was written             503
     │   ├── StorageFull            no space left on the disk                    507
     │   ├── StorageBusy            another process writes for too long          503
     │   ├── ErasureUnfinished      removed, but not proven yet                  503
@@ -255,7 +256,14 @@ class StorageCorrupt(StorageError):
     """The database is damaged."""
 
     code = "storage_corrupt"
-    hint = "Stop the server and restore the last backup."
+    hint = "Stop the server and restore the last backup: intramuros restore FOLDER --replace"
+
+
+class BackupDamaged(StorageCorrupt):
+    """A backup is not what was written."""
+
+    code = "backup_damaged"
+    hint = "Use an earlier one: intramuros backup list FOLDER"
 
 
 class StorageFull(StorageError):

@@ -14,10 +14,15 @@ from intramuros.accounts.caller import LOCAL
 from intramuros.audit.record import Audit
 from intramuros.errors import AuditUnavailable, StorageFull
 from intramuros.storage import facts, fulltext, reserve
+from intramuros.storage.backups.place import Place, within
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database, create, open_database
 from intramuros.storage.erasable import Subject
 from intramuros.storage.schema import facts as facts_table
+from intramuros.tasks.backup import verify
+from intramuros.tasks.restore import open_backup
+from intramuros.tasks.rotate import rotate
+from tests.support import installation
 from tests.support.erasing import CHUNKS, House
 
 SIZE_BYTES = 40 << 20
@@ -207,3 +212,47 @@ def test_a_whole_erasure_with_proof_and_receipt_on_a_full_disk(small_disk: Path,
     assert house.words_of(kept) == CHUNKS
     assert house.database.check() == []
     house.close()
+
+
+def test_a_backup_that_does_not_fit_leaves_the_others(small_disk: Path, tmp_path: Path) -> None:
+    here = installation.make(tmp_path)
+    app = here.open()
+    app.backup.make(small_disk / "backups")
+    (first,) = Place(small_disk / "backups").ids()
+    for number in range(3):
+        app.blobs.put(app.subject_keys.get("project", here.projects["Project 0"]), b"x")
+        installation.add(app, here.projects["Project 0"], f"zanzibar {number} " + "x" * 1_000_000)
+    ballast = fill(small_disk)
+    with pytest.raises(StorageFull):
+        app.backup.make(small_disk / "backups")
+    assert Place(small_disk / "backups").ids() == [first]
+    installation.texts(app)
+    assert app.database.check() == []
+    ballast.unlink()
+    app.backup.make(small_disk / "backups")
+    place, newest = within(small_disk / "backups")
+    ring = open_backup(place, newest, here.settings)
+    for backup in place.ids():
+        assert verify(place, backup, ring.data, subjects=ring.subjects).problems == ()
+    app.close()
+
+
+def test_new_keys_that_do_not_fit_change_nothing(small_disk: Path, tmp_path: Path) -> None:
+    here = installation.make(small_disk)
+    app = here.open()
+    for number in range(2):  # more than what is held back for erasing
+        installation.add(app, here.projects["Project 0"], f"zanzibar {number} " + "x" * 1_000_000)
+    before = installation.texts(app)
+    app.close()
+    ballast = fill(small_disk)
+    with pytest.raises(StorageFull):
+        rotate(here.settings)
+    ballast.unlink()
+    assert not (here.data / ".next").exists()
+    app = here.open()
+    assert installation.texts(app) == before
+    app.close()
+    rotate(here.settings)
+    app = here.open()
+    assert installation.texts(app) == before
+    app.close()

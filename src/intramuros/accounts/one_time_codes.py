@@ -132,5 +132,15 @@ class OneTimeCodes:
         return open_sealed(self._key, row.sealed_secret, context=_context(row.user_id)).decode()
 
 
+def reseal(connection: Connection, *, old: bytes, new: bytes) -> None:
+    """Seals every secret under another key. Raises: StorageCorrupt."""
+    for row in connection.execute(select(one_time_codes.c.user_id, one_time_codes.c.sealed_secret)).all():
+        context = _context(row.user_id)
+        sealed = seal(new, open_sealed(old, row.sealed_secret, context=context), context=context)
+        connection.execute(
+            update(one_time_codes).where(one_time_codes.c.user_id == row.user_id).values(sealed_secret=sealed)
+        )
+
+
 def _context(user_id: str) -> bytes:
     return b"one-time-codes:" + user_id.encode()

@@ -57,14 +57,19 @@ def opened(data: Path | None, **flags: Any) -> Iterator[App]:
     """
     from intramuros.app import build
 
-    settings = settings_for(data, **flags)
-    if settings.passphrase is None and sys.stdin.isatty() and needs_passphrase(settings.data):
-        settings = replace(settings, passphrase=getpass.getpass("Passphrase: "))
-    app = build(settings)
+    app = build(asked_passphrase(data, **flags))
     try:
         yield app
     finally:
         app.close()
+
+
+def asked_passphrase(data: Path | None, **flags: Any) -> Settings:
+    """The settings of this command, with the passphrase typed where the data needs one."""
+    settings = settings_for(data, **flags)
+    if settings.passphrase is None and sys.stdin.isatty() and needs_passphrase(settings.data):
+        settings = replace(settings, passphrase=getpass.getpass("Passphrase: "))
+    return settings
 
 
 def command(function: Callable[..., Result]) -> Callable[..., Result]:

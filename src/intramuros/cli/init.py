@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import getpass
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from intramuros.cli.console import AsJson, DataFolder, command, out, print_json, settings_for
+from intramuros.cli.secrets import show_recovery_key
 from intramuros.errors import BadRequest
+from intramuros.security.keys import add_recovery
 
 
 @command
@@ -29,6 +32,10 @@ def init(
         bool, typer.Option("--keyring", help="Keep the key in the operating system's keyring.")
     ] = False,
     if_needed: Annotated[bool, typer.Option("--if-needed", help="Do nothing where the data exists already.")] = False,
+    with_recovery: Annotated[
+        bool | None,
+        typer.Option("--recovery/--no-recovery", help="Print a recovery key, once [only on a terminal]."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an encrypted data folder. The key is kept apart from it: back both up, separately."""
@@ -40,12 +47,20 @@ def init(
         return
     password = _password(admin_email, admin_password_file)
     made = create(settings, use_keyring=use_keyring, admin_email=admin_email, admin_password=password)
+    words = None
+    if with_recovery or (with_recovery is None and sys.stdout.isatty() and not as_json):
+        words = add_recovery(settings.data, key_file=settings.key_file, passphrase=settings.passphrase)
     if as_json:
-        print_json({"data": str(settings.data), "key": made.key_place, "administrator": admin_email})
+        told = {"recovery_key": words} if words else {}
+        print_json({"data": str(settings.data), "key": made.key_place, "administrator": admin_email, **told})
         return
     out.print(f"Data folder: {settings.data} (encrypted)")
     out.print(f"Key:         {made.key_place}")
     out.print("Without the key nobody can read the data, you included: keep a copy of it in a safe place.")
+    if words:
+        show_recovery_key(words)
+    else:
+        out.print("For the day the key is lost, make a recovery key: intramuros recovery create", soft_wrap=True)
 
 
 def _password(email: str | None, file: Path | None) -> str | None:

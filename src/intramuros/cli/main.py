@@ -7,13 +7,15 @@ from typing import Annotated
 import typer
 
 from intramuros import __version__
-from intramuros.cli import audit, erase, keys, models, tls
+from intramuros.cli import audit, backup, erase, keys, models, recovery, tls
 from intramuros.cli.add import add
 from intramuros.cli.ask import ask
 from intramuros.cli.console import out
 from intramuros.cli.demo import demo
 from intramuros.cli.init import init
 from intramuros.cli.redact import redact
+from intramuros.cli.restore import restore
+from intramuros.cli.rotate import rotate
 from intramuros.cli.search import search
 from intramuros.cli.selftest import selftest
 from intramuros.cli.serve import serve
@@ -41,10 +43,12 @@ def root(
     """The private AI of an organisation, inside its own walls."""
 
 
-for function in (init, serve, add, search, ask, redact, selftest, demo):
+for function in (init, serve, add, search, ask, redact, selftest, demo, restore, rotate):
     app.command()(function)
 app.add_typer(audit.app, name="audit")
 app.add_typer(erase.app, name="erase")
+app.add_typer(backup.app, name="backup")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.add_typer(tls.app, name="tls")
+app.add_typer(recovery.app, name="recovery")

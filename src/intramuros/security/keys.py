@@ -4,22 +4,30 @@ Called by the command line and `app`. `keys.json` in the data folder holds no se
 opening key comes from (a file, a passphrase, the system's keyring), and the database key and the data key, each
 wrapped by the opening key. A passphrase is derived with Argon2id once; from then on raw keys are used. It knows
 nothing of the database.
+
+If there is a recovery key (`security.recovery`), the same keys are wrapped for it too. Its public half is sealed by the
+data key, so that nobody who can only write the file has later keys wrapped for a key of their own.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import stat
+import time
 from base64 import b64decode, b64encode
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from argon2.low_level import Type, hash_secret_raw
 
 from intramuros.errors import Conflict, NotInitialised, SettingsError, StorageCorrupt, StorageError, WrongKey
+from intramuros.security import recovery
 from intramuros.security.crypto import KEY_BYTES, derive, open_sealed, seal
 from intramuros.security.passwords import HashCost
 from intramuros.settings import default_config_folder
@@ -40,6 +48,18 @@ class DataKeys:
     data: bytes = field(repr=False)
     place: str = ""
     """What opens them, in words: to be shown to whoever must keep it."""
+    audit: bytes = field(default=b"", repr=False)
+    """The key of the audit's chain and signatures. It stays when the data key is changed, which it first comes from."""
+    recovery: str | None = None
+    """The fingerprint of the recovery key, if there is one."""
+
+    def __post_init__(self) -> None:
+        if not self.audit:
+            object.__setattr__(self, "audit", derive(self.data, "audit"))
+
+    def renewed(self) -> DataKeys:
+        """New keys for the same installation, whose audit goes on."""
+        return replace(self, database=secrets.token_bytes(KEY_BYTES), data=secrets.token_bytes(KEY_BYTES))
 
 
 def create(
@@ -58,17 +78,8 @@ def create(
         raise _has_keys(data)
     instance = secrets.token_urlsafe(12)
     _private_folder(data)
-    if passphrase is not None:
-        source: dict[str, Any] = {"kind": "passphrase", "salt": secrets.token_hex(16), **asdict(cost)}
-        opening = _from_passphrase(passphrase, source)
-    elif use_keyring:
-        source = {"kind": "keyring", "service": _KEYRING_SERVICE, "name": instance}
-        opening = secrets.token_bytes(KEY_BYTES)
-        _keyring().set_password(_KEYRING_SERVICE, instance, opening.hex())
-    else:
-        path = (key_file or default_config_folder() / "keys" / f"{instance}.key").expanduser().absolute()
-        source = {"kind": "file", "path": str(path)}
-        opening = _from_file(path) if path.exists() else _new_key_file(path, data)
+    path = key_file or default_config_folder() / "keys" / f"{instance}.key"
+    source, opening = _new_source(instance, data, path=path, passphrase=passphrase, use_keyring=use_keyring, cost=cost)
     keys = DataKeys(instance, secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES), _in_words(source))
     _write_description(data / FILE_NAME, keys, source, opening)
     return keys
@@ -81,16 +92,88 @@ def open_keys(data: Path, *, key_file: Path | None = None, passphrase: str | Non
     file is open to others.
     """
     description = _read_description(data / FILE_NAME)
-    source, instance = description["source"], description["instance"]
-    opening = _opening_key(source, key_file, passphrase)
-    try:
-        database, own = (
-            open_sealed(opening, b64decode(description[name]), context=_context(instance, name))
-            for name in ("database", "data")
+    opening = _opening_key(description["source"], key_file, passphrase)
+    return _opened(description, opening, data)
+
+
+def open_with_recovery(data: Path, words: str) -> DataKeys:
+    """Opens the keys of a data folder, or of a backup, with its recovery key.
+
+    Raises: NotInitialised; WrongKey if there is no recovery key, or another one.
+    """
+    description = _read_description(data / FILE_NAME)
+    instance, kept = description["instance"], description.get("recovery")
+    if not kept:
+        raise WrongKey(f"No recovery key was made for the data in {data}.", hint="Only the usual key opens it.")
+    boxed = recovery.unbox(words, b64decode(kept["keys"]), context=_context(instance, "recovery"))
+    named = {name: bytes.fromhex(value) for name, value in json.loads(boxed).items()}
+    return DataKeys(instance, named["database"], named["data"], "the recovery key", named["audit"], kept["id"])
+
+
+def add_recovery(data: Path, *, key_file: Path | None = None, passphrase: str | None = None) -> str:
+    """Makes a recovery key and returns its words, which are kept nowhere; one made before stops to open this data.
+
+    Raises: as `open_keys`.
+    """
+    with _alone(data):
+        description = _read_description(data / FILE_NAME)
+        opening = _opening_key(description["source"], key_file, passphrase)
+        keys = _opened(description, opening, data)
+        words = recovery.new_words()
+        public = recovery.public_of(words)
+        kept = _wrapped_for_recovery(keys, public, made_at=time.time())
+        _replace_description(data / FILE_NAME, keys, description["source"], opening, kept)
+        return words
+
+
+def rewrap(
+    data: Path,
+    keys: DataKeys,
+    *,
+    key_file: Path | None = None,
+    passphrase: str | None = None,
+    use_keyring: bool = False,
+    cost: HashCost = PASSPHRASE_COST,
+) -> DataKeys:
+    """Lets a new key open the same data, in an instant: the data itself is not written. The old one opens it no more.
+    Raises: Conflict if the new key file is there already, StorageError if it can't be stored safely.
+    """
+    with _alone(data):
+        known = _read_description(data / FILE_NAME)
+        name = f"{keys.instance}-{time.strftime('%Y%m%d')}-{secrets.token_hex(3)}.key"
+        path = key_file or default_config_folder() / "keys" / name
+        if passphrase is None and not use_keyring and path.expanduser().exists():
+            raise Conflict(f"There is a file {path} already.", hint="Name one that is not there yet, with --key-file.")
+        source, opening = _new_source(
+            keys.instance, data, path=path, passphrase=passphrase, use_keyring=use_keyring, cost=cost
         )
-    except StorageCorrupt as error:
-        raise WrongKey(f"The {source['kind']} given does not open the data in {data}.") from error
-    return DataKeys(instance, database, own, _in_words(source))
+        _replace_description(data / FILE_NAME, keys, source, opening, known.get("recovery"))
+        return replace(keys, place=_in_words(source))
+
+
+def write_renewed(
+    data: Path, target: Path, keys: DataKeys, *, key_file: Path | None = None, passphrase: str | None = None
+) -> None:
+    """Writes to `target` what will describe new data keys, opened by what opens the present ones of `data`.
+
+    They are wrapped for the recovery key too, without its words. Raises: as `open_keys`.
+    """
+    description = _read_description(data / FILE_NAME)
+    opening = _opening_key(description["source"], key_file, passphrase)
+    present = _opened(description, opening, data)
+    kept = description.get("recovery")
+    if kept:
+        public = open_sealed(
+            derive(present.data, "recovery"), b64decode(kept["public"]), context=_context(keys.instance, "public")
+        )
+        kept = _wrapped_for_recovery(keys, public, made_at=kept["made_at"])
+    _replace_description(target, keys, description["source"], opening, kept)
+
+
+def recovery_facts(data: Path) -> dict[str, Any] | None:
+    """What may be shown of the recovery key: its fingerprint (`id`) and when it was made; None without one."""
+    kept = _read_description(data / FILE_NAME).get("recovery")
+    return {"id": kept["id"], "made_at": kept["made_at"]} if kept else None
 
 
 def needs_passphrase(data: Path) -> bool:
@@ -108,6 +191,55 @@ def key_file(data: Path, given: Path | None = None) -> Path | None:
     """
     source = _read_description(data / FILE_NAME)["source"]
     return (given or Path(source["path"])).expanduser().absolute() if source["kind"] == "file" else None
+
+
+def _opened(description: dict[str, Any], opening: bytes, data: Path) -> DataKeys:
+    source, instance = description["source"], description["instance"]
+    names = [name for name in ("database", "data", "audit") if name in description]
+    try:
+        found = {
+            name: open_sealed(opening, b64decode(description[name]), context=_context(instance, name)) for name in names
+        }
+    except StorageCorrupt as error:
+        raise WrongKey(f"The {source['kind']} given does not open the data in {data}.") from error
+    kept = description.get("recovery")
+    return DataKeys(
+        instance,
+        found["database"],
+        found["data"],
+        _in_words(source),
+        found.get("audit", b""),
+        kept["id"] if kept else None,
+    )
+
+
+def _new_source(
+    instance: str, data: Path, *, path: Path, passphrase: str | None, use_keyring: bool, cost: HashCost
+) -> tuple[dict[str, Any], bytes]:
+    """A place for an opening key, and the key."""
+    if passphrase is not None:
+        source: dict[str, Any] = {"kind": "passphrase", "salt": secrets.token_hex(16), **asdict(cost)}
+        return source, _from_passphrase(passphrase, source)
+    if use_keyring:
+        name = f"{instance}-{secrets.token_hex(4)}"  # never in the place of one that may still be needed
+        opening = secrets.token_bytes(KEY_BYTES)
+        _keyring().set_password(_KEYRING_SERVICE, name, opening.hex())
+        return {"kind": "keyring", "service": _KEYRING_SERVICE, "name": name}, opening
+    path = path.expanduser().absolute()
+    opening = _from_file(path) if path.exists() else _new_key_file(path, data)
+    return {"kind": "file", "path": str(path)}, opening
+
+
+def _wrapped_for_recovery(keys: DataKeys, public: bytes, *, made_at: float) -> dict[str, Any]:
+    named = {"database": keys.database.hex(), "data": keys.data.hex(), "audit": keys.audit.hex()}
+    boxed = recovery.box(public, json.dumps(named).encode(), context=_context(keys.instance, "recovery"))
+    sealed = seal(derive(keys.data, "recovery"), public, context=_context(keys.instance, "public"))
+    return {
+        "id": recovery.fingerprint(public),
+        "made_at": made_at,
+        "public": b64encode(sealed).decode(),
+        "keys": b64encode(boxed).decode(),
+    }
 
 
 def _opening_key(source: dict[str, Any], key_file: Path | None, passphrase: str | None) -> bytes:
@@ -181,14 +313,18 @@ def _new_key_file(path: Path, data: Path) -> bytes:
     return key
 
 
-def _write_description(path: Path, keys: DataKeys, source: dict[str, Any], opening: bytes) -> None:
+def _description(keys: DataKeys, source: dict[str, Any], opening: bytes, kept: dict[str, Any] | None = None) -> bytes:
     wrapped = {
         name: b64encode(seal(opening, value, context=_context(keys.instance, name))).decode()
-        for name, value in (("database", keys.database), ("data", keys.data))
+        for name, value in (("database", keys.database), ("data", keys.data), ("audit", keys.audit))
     }
     description = {"version": 1, "instance": keys.instance, "source": source, **wrapped}
+    return json.dumps(description | ({"recovery": kept} if kept else {}), indent=2).encode() + b"\n"
+
+
+def _write_description(path: Path, keys: DataKeys, source: dict[str, Any], opening: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    _write_new(temporary, json.dumps(description, indent=2).encode() + b"\n")
+    _write_new(temporary, _description(keys, source, opening))
     try:
         os.link(temporary, path)  # unlike a rename, never takes the place of another one's keys
     except FileExistsError as error:
@@ -196,6 +332,30 @@ def _write_description(path: Path, keys: DataKeys, source: dict[str, Any], openi
     finally:
         temporary.unlink()
     _sync_folder(path.parent)
+
+
+def _replace_description(
+    path: Path, keys: DataKeys, source: dict[str, Any], opening: bytes, kept: dict[str, Any] | None
+) -> None:
+    """The old or the new is there at any moment, whenever the process or the machine stops."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        _write_new(temporary, _description(keys, source, opening, kept))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """One process at a time changes what opens a folder."""
+    descriptor = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _read_description(path: Path) -> dict[str, Any]:
@@ -263,4 +423,14 @@ def _has_keys(data: Path) -> Conflict:
     return Conflict(f"There is Intramuros data in {data} already.", hint="Start it with: intramuros serve")
 
 
-__all__ = ["DataKeys", "create", "derive", "open_keys"]
+__all__ = [
+    "DataKeys",
+    "add_recovery",
+    "create",
+    "derive",
+    "open_keys",
+    "open_with_recovery",
+    "recovery_facts",
+    "rewrap",
+    "write_renewed",
+]

@@ -12,7 +12,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from intramuros.errors import NotFound, StorageError
 from intramuros.security.crypto import KEY_BYTES, derive, open_sealed, seal
@@ -50,6 +50,22 @@ class SubjectKeys:
             unfinished.unlink(missing_ok=True)
         self._sync()
         return key
+
+    def put_back(self, kind: str, subject: str, key: bytes) -> None:
+        """Writes a key that comes from a copy of the ledger; one that is there already stays.
+
+        Raises: StorageError, ValueError for a kind that is none.
+        """
+        if kind not in get_args(Kind):
+            raise ValueError("no such kind of subject")
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unfinished = self._written(seal(self._data_key, key, context=_context(kind)))
+        try:
+            os.link(unfinished, self.folder / f"{kind}-{subject.encode().hex()}.key")
+        except FileExistsError:
+            pass
+        finally:
+            unfinished.unlink()
 
     def get(self, kind: Kind, subject: str) -> bytes:
         """The key of a subject.

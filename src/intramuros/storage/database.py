@@ -17,19 +17,20 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 from sqlcipher3 import dbapi2
 
-from intramuros.errors import Conflict, NotInitialised, StorageBusy, StorageCorrupt, StorageFull
+from intramuros.errors import Conflict, IntramurosError, NotInitialised, StorageBusy, StorageCorrupt, StorageFull
 from intramuros.storage import key_check, migrations
 from intramuros.storage.failures import from_system, translated
 from intramuros.storage.images import Image, images
@@ -40,6 +41,9 @@ log = logging.getLogger(__name__)
 FILE_NAME = "intramuros.db"
 READERS = 16
 WAIT_S = 30.0
+COPY_PAGES = 2048
+NAMED_PAGES = 10
+SEAL_LOOKS = 3
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -52,6 +56,10 @@ _PRAGMAS = (
     "PRAGMA wal_autocheckpoint = 4000",
     "PRAGMA trusted_schema = OFF",
 )
+_READING = tuple(
+    pragma for pragma in _PRAGMAS if pragma.split()[1] in {"foreign_keys", "temp_store", "mmap_size", "trusted_schema"}
+)
+_MAKING = (*_READING[1:], "PRAGMA foreign_keys = OFF", "PRAGMA journal_mode = MEMORY", "PRAGMA secure_delete = OFF")
 
 
 class Database:
@@ -61,8 +69,13 @@ class Database:
     driver's errors; constraint violations stay `sqlalchemy.exc.IntegrityError`.
     """
 
-    def __init__(self, path: Path, key: bytes) -> None:
+    def __init__(self, path: Path, key: bytes, *, use: Literal["serving", "reading", "making"] = "serving") -> None:
+        """`use`: "reading" for a file nobody writes, such as a backup's; "making" for one that counts only when it is
+        finished: fast, and without regard to rows that point nowhere meanwhile.
+        """
         self.path = path
+        self._mode = "ro&immutable=1" if use == "reading" else "rw"
+        self._pragmas = _PRAGMAS if use == "serving" else _READING if use == "reading" else _MAKING
         self._key = key
         self.reserve = Reserve(path.with_suffix(".reserve"))
         self._readers = _engine(self._connect, "BEGIN", poolclass=QueuePool, pool_size=4, max_overflow=READERS - 4)
@@ -73,6 +86,7 @@ class Database:
         self._glancing = threading.Lock()
         self._glancer: Any = None
         self._vector_functions = _vector_functions()
+        self._damage: str | None = None
 
     @property
     def can_compare_vectors(self) -> bool:
@@ -132,6 +146,57 @@ class Database:
         """Every page of the file and of its log, in plain, free ones too. Raises: StorageCorrupt."""
         return images(self.path, self._key)
 
+    def copy_to(
+        self, path: Path, *, key: bytes | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Writes a whole, encrypted copy of one state of the data into a new file, while others read and write.
+
+        `key`: the copy's, if it is to have another. `progress` gets the pages done and in all.
+        Raises: StorageFull and others; then no file is left.
+        """
+        copy = Database(path, key or self._key)
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            with self._translating():
+                source = self._connect(pragmas=("PRAGMA busy_timeout = 30000",))
+                try:
+                    with copy._translating():
+                        copy._take_all(source, progress)
+                finally:
+                    source.close()
+        except BaseException as error:
+            for rest in path.parent.glob(path.name + "*"):
+                rest.unlink()
+            if isinstance(error, OSError):
+                raise from_system(error, path) from error
+            raise
+
+    def _take_all(self, source: Any, progress: Callable[[int, int], None] | None) -> None:
+        target = self._connect(pragmas=())
+        try:
+            source.execute("BEGIN")  # one snapshot for all steps: else every write of others starts the copy again
+            source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            shown = progress or (lambda done, total: None)
+            source.backup(target, pages=COPY_PAGES, progress=lambda _, left, total: shown(total - left, total))
+            source.execute("ROLLBACK")
+            target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            target.close()
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def vacuum(self) -> None:
+        """Writes the file anew, without what was deleted in it. Nobody else may use it."""
+        with self._alone(WAIT_S), self._translating():
+            connection = self._connect()
+            try:
+                connection.execute("VACUUM")
+            finally:
+                connection.close()
+
     def check(self) -> list[str]:
         """What is wrong with the file: damaged pages, broken structure, rows that point nowhere; else nothing."""
         found: list[str] = []
@@ -144,6 +209,25 @@ class Database:
             found.append(f"integrity_check: {error}")
         finally:
             connection.close()
+        return found
+
+    def check_seals(self) -> list[str]:
+        """Which pages of the main file are damaged; the quick part of `check`.
+
+        Another process that moves the log into the file meanwhile can make one look so: it is looked at again.
+        """
+        found: list[str] = []
+        for _ in range(SEAL_LOOKS):
+            connection = self._connect(pragmas=())
+            try:
+                rows = connection.execute("PRAGMA cipher_integrity_check").fetchall()
+                found = [f"cipher_integrity_check: {' '.join(map(str, row))}" for row in rows]
+            except dbapi2.Error as error:
+                found = [f"integrity_check: {error}"]
+            finally:
+                connection.close()
+            if not found:
+                break
         return found
 
     def close(self) -> None:
@@ -178,7 +262,15 @@ class Database:
             known = translated(error, self.path, is_right_key=key_check.is_right(self.path, self._key))
             if known is None:
                 raise
-            raise known from error
+            raise self._with_pages(known) from error
+
+    def _with_pages(self, error: IntramurosError) -> IntramurosError:
+        """Names the pages when the file is damaged; they are looked for once, which reads all of it."""
+        if not isinstance(error, StorageCorrupt):
+            return error
+        if self._damage is None:
+            self._damage = pages_in(self.check())
+        return StorageCorrupt(f"The database {self.path} is damaged: {self._damage}.")
 
     def _prepare(self, **wanted: str) -> None:
         for name, value in wanted.items():
@@ -196,9 +288,9 @@ class Database:
             finally:
                 cursor.close()
 
-    def _connect(self, *, pragmas: Iterable[str] = _PRAGMAS) -> Any:
+    def _connect(self, *, pragmas: Iterable[str] | None = None) -> Any:
         connection = dbapi2.connect(
-            f"file:{_quoted(self.path)}?mode=rw",
+            f"file:{_quoted(self.path)}?mode={self._mode}",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
@@ -206,7 +298,7 @@ class Database:
         )
         connection.execute("PRAGMA cipher_log_level = NONE")
         connection.execute(f"PRAGMA key = \"x'{self._key.hex()}'\"")
-        for pragma in pragmas:
+        for pragma in self._pragmas if pragmas is None else pragmas:
             connection.execute(pragma)
         self._add_vector_functions(connection)
         return connection
@@ -276,6 +368,16 @@ def open_database(path: Path, key: bytes) -> Database:
         database.close()
         raise
     return database
+
+
+def pages_in(problems: Iterable[str]) -> str:
+    """The damaged pages in what `Database.check` found, in words."""
+    sealed = [problem for problem in problems if problem.startswith("cipher_integrity_check")]
+    numbers = sorted({int(number) for problem in sealed for number in re.findall(r"page (\d+)", problem)})
+    if not numbers:
+        return "its structure is broken, or it is cut off"
+    more = f" and {len(numbers) - NAMED_PAGES} more" if len(numbers) > NAMED_PAGES else ""
+    return f"page{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:NAMED_PAGES]))}{more}"
 
 
 def _bring_up(database: Database) -> None:

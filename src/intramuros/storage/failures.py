@@ -15,6 +15,13 @@ from sqlalchemy.exc import DBAPIError
 from intramuros.errors import IntramurosError, StorageBusy, StorageCorrupt, StorageError, StorageFull, WrongKey
 
 _NO_SPACE_BYTES = 1 << 20
+_NAMELESS = {
+    "database or disk is full": "SQLITE_FULL",
+    "disk I/O error": "SQLITE_IOERR",
+    "database disk image is malformed": "SQLITE_CORRUPT",
+    "file is not a database": "SQLITE_NOTADB",
+    "database is locked": "SQLITE_BUSY",
+}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -22,6 +29,8 @@ def translated(error: Exception, path: Path, *, is_right_key: bool) -> Intramuro
     """The error to raise for what the driver said about the database at `path`; None if its own says it better."""
     driver_error = error.orig if isinstance(error, DBAPIError) else error
     name = str(getattr(driver_error, "sqlite_errorname", ""))
+    if not name:  # what the copying of a database raises has only words
+        name = next((known for words, known in _NAMELESS.items() if words in str(driver_error)), "")
     if name.startswith("SQLITE_NOTADB") and not is_right_key:
         return WrongKey(f"The key does not open the database {path}.")
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):

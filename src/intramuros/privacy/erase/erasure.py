@@ -59,6 +59,8 @@ class Erasure:
     engines: Engines
     step: Callable[[str], None] = lambda _: None
     """Told each step before it is taken; tests end the process there."""
+    backups: Callable[[], Sequence[str]] = lambda: ()
+    """Takes destroyed keys out of the backup folders too; returns those it could not reach."""
 
     def run(self, subject: Subject, *, by: str, reason: str = "asked") -> Receipt:
         """Erases it, to the receipt. `by` is a person's id.
@@ -159,6 +161,7 @@ class Erasure:
         has_key = row.kind in {"project", "user"}
         if has_key:
             self.keys.destroy(row.kind, row.subject)
+        unreached = len(self.backups()) if has_key else 0
         self.step("renew engines")
         ended = dict(self.engines.forget())
         self.step("search")
@@ -171,7 +174,8 @@ class Erasure:
         self.step("sign")
         said = {
             "erasure": erasure, "what": row.kind, "subject": row.subject, "reason": row.reason, "actor": row.actor,
-            "begun_at": round(row.begun_at, 3), **row.counts, "key_destroyed": has_key, "log_emptied": True,
+            "begun_at": round(row.begun_at, 3), **row.counts, "key_destroyed": has_key,
+            "backup_folders_not_reached": unreached, "log_emptied": True,
             "engines": ended, "searched": looked.to_json(), "not_searched": list(NOT_SEARCHED),
             "samples": dict(Counter(sample.what for sample in samples)),
             "met_after": 0, "held_elsewhere": len(elsewhere),

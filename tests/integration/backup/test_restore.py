@@ -1,0 +1,197 @@
+"""Restoring: all that is in the backup, and nothing that was erased since."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from intramuros.accounts.one_time_codes import _context
+from intramuros.errors import AlreadyRunning, Conflict, NotInitialised, StorageCorrupt, WrongKey
+from intramuros.security import keys as key_files
+from intramuros.storage import swap
+from intramuros.storage.backups.place import Place
+from intramuros.storage.schema import now, users
+from intramuros.tasks.restore import NewKey, forget, restore, undo
+from tests.support import installation
+from tests.support.installation import Installation, texts
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Installation:
+    return installation.make(tmp_path)
+
+
+@pytest.fixture
+def to(tmp_path: Path, here: Installation) -> Path:
+    app = here.open()
+    app.backup.make(tmp_path / "backups")
+    app.close()
+    return tmp_path / "backups"
+
+
+def newest(to: Path) -> str:
+    return Place(to).ids()[0]
+
+
+def all_texts(here: Installation) -> set[str]:
+    app = here.open()
+    try:
+        return texts(app)
+    finally:
+        app.close()
+
+
+def names(app: object) -> set[str]:
+    with app.database.read() as connection:  # type: ignore[attr-defined]
+        return set(connection.scalars(users.select().with_only_columns(users.c.id)))
+
+
+def test_everything_is_back_and_the_audit_goes_on(here: Installation, to: Path, tmp_path: Path) -> None:
+    done = restore(Place(to), newest(to), here.elsewhere(tmp_path / "new"))
+    assert (done.gone, done.kept, done.is_new_key) == (0, None, False)
+    there = Installation(here.elsewhere(tmp_path / "new"), here.projects)
+    app = there.open()
+    assert texts(app) == all_texts(here)
+    assert "anna" in names(app)
+    assert app.audit.verify().ok
+    assert app.database.check() == []
+    app.close()
+    assert {p.name for p in (tmp_path / "new").iterdir()} <= {
+        "blobs", "subjects", "keys.json", "intramuros.db", "intramuros.check", "intramuros.reserve", "run", "journals",
+        "intramuros.db-wal", "intramuros.db-shm", "models",
+    }  # fmt: skip
+
+
+def test_data_that_is_there_is_not_touched_unless_asked(here: Installation, to: Path) -> None:
+    before = all_texts(here)
+    app = here.open()
+    installation.add(app, here.projects["Project 0"], "zanzibar later")
+    app.close()
+    with pytest.raises(Conflict, match="already"):
+        restore(Place(to), newest(to), here.settings)
+    done = restore(Place(to), newest(to), here.settings, replace=True)
+    assert all_texts(here) == before
+    assert done.kept is not None
+    undo(here.settings)
+    assert all_texts(here) == before | {"zanzibar later"}
+    assert forget(here.settings) == 1
+    assert swap.kept(here.data) == []
+    assert all_texts(here) == before | {"zanzibar later"}
+
+
+def test_other_files_are_in_the_way(here: Installation, to: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "thesis.odt").write_text("x")
+    with pytest.raises(Conflict, match="other files"):
+        restore(Place(to), newest(to), here.elsewhere(tmp_path / "new"))
+
+
+def test_not_while_a_server_or_command_runs(here: Installation, to: Path) -> None:
+    app = here.open()
+    with pytest.raises(AlreadyRunning):
+        restore(Place(to), newest(to), here.settings, replace=True)
+    app.close()
+
+
+def test_the_database_damaged_a_restore_brings_it_back(here: Installation, to: Path) -> None:
+    before = all_texts(here)
+    path = here.data / "intramuros.db"
+    content = bytearray(path.read_bytes())
+    for at in (100, 4096 * 6 + 9):
+        content[at] ^= 1
+    path.write_bytes(content)
+    for rest in here.data.glob("intramuros.db-*"):
+        rest.unlink()
+    with pytest.raises(StorageCorrupt, match=r"pages? 1\b.*") as caught:
+        here.open()
+    assert "restore" in caught.value.hint
+    restore(Place(to), newest(to), here.settings, replace=True)
+    assert all_texts(here) == before
+
+
+def test_the_key_lost_the_recovery_key_brings_it_back(here: Installation, to: Path, tmp_path: Path) -> None:
+    before = all_texts(here)
+    words = key_files.add_recovery(here.data, key_file=here.settings.key_file)
+    app = here.open()
+    app.backup.make(to)
+    app.close()
+    assert here.settings.key_file is not None
+    here.settings.key_file.unlink()
+    new, fresh = tmp_path / "new", tmp_path / "keys" / "fresh.key"
+    with pytest.raises(WrongKey) as caught:
+        restore(Place(to), newest(to), here.elsewhere(new))
+    assert "--recovery-key" in caught.value.hint
+    with pytest.raises(NotInitialised):
+        Installation(here.elsewhere(new), here.projects).open()
+    done = restore(Place(to), newest(to), here.elsewhere(new), words=words, new_key=NewKey(fresh))
+    assert str(fresh) in done.key_place
+    assert all_texts(Installation(here.elsewhere(new, key_file=fresh), here.projects)) == before
+
+
+@pytest.mark.parametrize("present_data_is_there", [True, False])
+def test_what_was_erased_since_stays_erased(
+    here: Installation, to: Path, tmp_path: Path, present_data_is_there: bool
+) -> None:
+    app = here.open()
+    app.subject_keys.destroy("project", here.projects["Project 0"])
+    app.subject_keys.destroy("user", "anna")
+    if not present_data_is_there:
+        assert list(app.backup.forget_erased()) == []
+    app.close()
+    target = here.settings if present_data_is_there else here.elsewhere(tmp_path / "new")
+    done = restore(Place(to), newest(to), target, replace=present_data_is_there)
+    assert done.gone == 2
+    there = Installation(target, here.projects)
+    app = there.open()
+    assert {text.split()[1] for text in texts(app)} == {"1"}
+    assert "anna" not in names(app)
+    with app.database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+    assert len([p for p in (target.data / "blobs").rglob("*") if p.is_file()]) == 3
+    app.close()
+
+
+def test_after_new_data_keys_older_backups_still_open(here: Installation, to: Path, tmp_path: Path) -> None:
+    from intramuros.tasks.rotate import rotate
+
+    before, old = all_texts(here), newest(to)
+    rotate(here.settings)
+    app = here.open()
+    app.backup.make(to)
+    app.close()
+    for number, backup in enumerate((old, newest(to))):
+        for target in (here.elsewhere(tmp_path / f"new{number}"), here.settings):
+            restore(Place(to), backup, target, replace=target is here.settings)
+            assert all_texts(Installation(target, here.projects)) == before
+
+
+def test_after_another_key_file_older_backups_open_with_the_present_one(
+    here: Installation, to: Path, tmp_path: Path
+) -> None:
+    before = all_texts(here)
+    second = tmp_path / "keys" / "second.key"
+    key_files.rewrap(here.data, key_files.open_keys(here.data, key_file=here.settings.key_file), key_file=second)
+    moved = here.elsewhere(here.data, key_file=second)
+    restore(Place(to), newest(to), moved, replace=True)
+    assert all_texts(Installation(moved, here.projects)) == before
+
+
+def test_second_factors_work_after_new_data_keys(here: Installation) -> None:
+    from intramuros.security.crypto import derive, open_sealed, seal
+    from intramuros.storage.schema import one_time_codes
+    from intramuros.tasks.rotate import rotate
+
+    app = here.open()
+    with app.database.write() as connection:
+        sealed = seal(derive(app.keys.data, "accounts"), b"SECRET", context=_context("anna"))
+        connection.execute(
+            one_time_codes.insert().values(user_id="anna", sealed_secret=sealed, created_at=now(), last_step=0)
+        )
+    app.close()
+    rotate(here.settings)
+    app = here.open()
+    with app.database.read() as connection:
+        sealed = connection.scalar(one_time_codes.select().with_only_columns(one_time_codes.c.sealed_secret)) or b""
+    assert open_sealed(derive(app.keys.data, "accounts"), sealed, context=_context("anna")) == b"SECRET"
+    app.close()
