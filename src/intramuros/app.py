@@ -57,6 +57,7 @@ from intramuros.storage.database import create as create_database
 from intramuros.storage.use import Use, alone
 from intramuros.tasks.answer import AnswerTask
 from intramuros.tasks.backup import Backup
+from intramuros.tasks.backup_schedule import BackupSchedule
 from intramuros.tasks.complete import CompleteTask
 from intramuros.tasks.conversation import Conversations
 from intramuros.tasks.erasing import ConversationsEraser
@@ -112,6 +113,7 @@ class App:
         await asyncio.to_thread(self.audit.recover)
         await asyncio.to_thread(self.conversations.seal_plain)
         worker = asyncio.create_task(self.ingest.run(stop), name="ingest")
+        backups = asyncio.create_task(BackupSchedule(self.backup, self.audit, self.settings).run(stop), name="backups")
         loading = asyncio.create_task(self._load_default(), name="load default model")
         embedder = asyncio.create_task(self.embedder.load(), name="load embedder")
         counting = asyncio.create_task(self._write_usage(), name="write the usage of keys")
@@ -123,7 +125,7 @@ class App:
             loading.cancel()
             embedder.cancel()
             counting.cancel()
-            await asyncio.gather(worker, loading, embedder, counting, return_exceptions=True)
+            await asyncio.gather(worker, backups, loading, embedder, counting, return_exceptions=True)
             forgetting.cancel()
             await asyncio.gather(worker, loading, embedder, forgetting, return_exceptions=True)
             await self.pool.stop()
@@ -246,7 +248,13 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
     metrics = Metrics()
 
     catalogue = load_catalogue()
-    models = InstalledModels(settings.models_folder, catalogue, default=_Fact(database, DEFAULT_MODEL, settings.model))
+    models = InstalledModels(
+        settings.models_folder,
+        catalogue,
+        default=_Fact(database, DEFAULT_MODEL, settings.model),
+        key=derive(keys.data, "models"),
+        encrypts=settings.encrypt_models,
+    )
     pool = EnginePool(models, settings, egress=egress, remember=_Remembered(database))
 
     embedder = Embedder(
@@ -269,6 +277,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         knows_tools=lambda name: models.get(name).header.template_has_tools,
         named=lambda name: models.get(name).name,
     )
+    backup = Backup(settings.data, settings.models_folder, keys, subject_keys, database, blobs)
     selftest = SelfTest(
         settings=settings,
         database=database,
@@ -280,9 +289,10 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         embedder=embedder,
         reader=reader,
         key_file=key_file(settings.data, settings.key_file),
+        subject_keys=subject_keys,
+        backup=backup,
     )
     forgetting = Forgetting(database, pool.folder)
-    backup = Backup(settings.data, settings.models_folder, keys, subject_keys, database, blobs)
     erasure = Erasure(
         database,
         subject_keys,

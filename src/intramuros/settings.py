@@ -66,6 +66,9 @@ class Settings:
     engine_load_timeout_s: float = _setting(300, "seconds a model may take to load", low=1)
     engine_silence_s: float = _setting(120, "seconds without a token after which an engine counts as hung", low=1)
     prompt_cache_mib: int = _setting(512, "host memory for cached prompts of one engine, in MiB", low=0)
+    encrypt_models: bool = _setting(
+        False, "store models that are fetched from now on encrypted; their weights then count as memory taken"
+    )
     autotune: bool = _setting(True, "measure the fastest engine options at the first load of a model")
     reader_time_s: float = _setting(120, "seconds one document may take to be read", low=1)
     reader_memory_mib: int = _setting(1024, "memory one document may take to be read, in MiB", low=64)
@@ -83,6 +86,9 @@ class Settings:
     )
     audit_copy_required: bool = _setting(False, "refuse requests while the audit's second place can't be written")
     audit_months: int = _setting(12, "months audit records are kept when `audit purge` runs", low=1, high=1200)
+    backup_folder: Path | None = _setting(None, "folder the server makes its backups in, on another disk or machine")
+    backup_every_hours: float = _setting(0, "hours after which the server makes the next backup there; 0: never", low=0)
+    backup_keep: int = _setting(14, "backups the server keeps there", low=1, high=10_000)
     session_hours: float = _setting(12, "hours after which a person signs in again", low=0.1)
     session_idle_minutes: float = _setting(120, "minutes without a request after which a person signs in again", low=1)
     second_factor_required: str = _setting(

@@ -17,7 +17,7 @@ from rich.table import Table
 from intramuros.accounts.caller import LOCAL
 from intramuros.cli.console import AsJson, DataFolder, command, err, opened, out, print_json
 from intramuros.engines.options import needed_bytes
-from intramuros.errors import ModelNotFound
+from intramuros.errors import BadRequest, ModelNotFound
 from intramuros.models.catalogue import CatalogueModel
 from intramuros.models.download import pull as fetch
 from intramuros.models.embedding import standing
@@ -47,6 +47,9 @@ TRUST = {
 }
 
 WIDE = 120
+SEALED_NOTE = (
+    "its weights are decrypted into memory that stays taken while it runs; a plain file's pages may be dropped"
+)
 NOT_PINNED = "not pinned: its publisher may change the file; what comes is compared with the hub's hash, which is kept"
 
 
@@ -133,6 +136,35 @@ def remove(
         print_json({"name": name, "removed": True})
     else:
         out.print(f"{name} was removed.")
+
+
+@app.command()
+@command
+def seal(
+    name: Annotated[str | None, typer.Argument(help="The installed model.")] = None,
+    *,
+    data: DataFolder = None,
+    every: Annotated[bool, typer.Option("--all", help="All models of this machine.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Store a model encrypted: its weights are only ever readable in the engine's memory.
+
+    They then take memory that the system can't give to others. INTRAMUROS_ENCRYPT_MODELS=true seals those to come.
+    """
+    if every == (name is not None):
+        raise BadRequest("Name a model, or say --all.")
+    with opened(data) as intramuros:
+        names = [model.name for model in intramuros.models.list()] if name is None else [name]
+        for one in names:
+            with intramuros.audit.entry_sync("model.seal", by=LOCAL, object=one, via="cli"):
+                intramuros.models.seal(one)
+    if as_json:
+        print_json({"sealed": names})
+    else:
+        for one in names:
+            out.print(
+                f"{one} is stored encrypted. What a disk keeps of the plain file below the file system is beyond reach."
+            )
 
 
 @app.command()
@@ -262,6 +294,8 @@ def _installed_row(model: InstalledModel, intramuros: App, default: str | None, 
         "verified": model.verified,
         "pinned": True,
         "path": str(model.path),
+        "sealed": model.is_sealed,
+        "memory_note": SEALED_NOTE if model.is_sealed else None,
     }
 
 

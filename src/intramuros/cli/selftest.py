@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -19,10 +20,14 @@ MARKS = {True: "[green]held[/]", False: "[bold red]BROKEN[/]", None: "[dim]not t
 
 
 @command
-def selftest(data: DataFolder = None, as_json: AsJson = False) -> None:
+def selftest(
+    data: DataFolder = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every stored file to its end, not only some.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Try every promise on this data folder. Ends with 1 if one did not hold."""
     with opened(data) as intramuros:
-        checks = asyncio.run(_run(intramuros))
+        checks = asyncio.run(_run(intramuros, deep=deep))
     if as_json:
         print_json([{"name": c.name, "promise": c.promise, "held": c.held, "detail": c.detail} for c in checks])
     else:
@@ -34,12 +39,12 @@ def selftest(data: DataFolder = None, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-async def _run(app: App) -> list[Check]:
+async def _run(app: App, *, deep: bool) -> list[Check]:
     try:
         async with app.audit.entry("selftest", by=LOCAL, via="cli") as entry:
             checks = []
             with err.status("Trying each promise …"):
-                async for check in app.selftest.run():
+                async for check in replace(app.selftest, deep=deep).run():
                     checks.append(check)
             entry.note(held=sum(c.held is True for c in checks), broken=sum(c.held is False for c in checks))
             return checks

@@ -16,13 +16,14 @@ import logging
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from intramuros.engines.child import Child
+from intramuros.engines.decrypted import in_memory
 from intramuros.engines.openai_http import OpenAIHttp
 from intramuros.engines.options import EngineOptions
 from intramuros.engines.parameters import parameters
@@ -197,7 +198,7 @@ class Bench:
         speed = {}
         for threads in candidates:
             small = replace(options, slots=1, context_tokens=512, threads=threads)
-            async with self._worker(model.path, small) as worker, asyncio.timeout(STEP_S):
+            async with self._worker(model, small) as worker, asyncio.timeout(STEP_S):
                 speed[threads] = max([await _plain_speed(worker) for _ in range(2)])
         best = max(candidates, key=lambda threads: speed[threads])
         return replace(options, threads=best), {f"threads_{n}_tokens_s": round(s, 1) for n, s in speed.items()}
@@ -207,18 +208,20 @@ class Bench:
     ) -> tuple[EngineOptions, dict[str, float]]:
         """Measures how much faster a text is copied than written when the engine guesses from what it has read."""
         small = replace(options, slots=1, context_tokens=512, speculation="ngram-map-k")
-        async with self._worker(model.path, small) as worker, asyncio.timeout(STEP_S):
+        async with self._worker(model, small) as worker, asyncio.timeout(STEP_S):
             plain = max([await _plain_speed(worker) for _ in range(2)])
             copying = max([await _copying_speed(worker) for _ in range(2)])
         numbers = {"plain_tokens_s": round(plain, 1), "copying_tokens_s": round(copying, 1)}
         return replace(options, speculation="ngram-map-k" if copying > WORTH * plain else "none"), numbers
 
     @asynccontextmanager
-    async def _worker(self, path: Path, options: EngineOptions) -> AsyncIterator[OpenAIHttp]:
+    async def _worker(self, model: InstalledModel | Path, options: EngineOptions) -> AsyncIterator[OpenAIHttp]:
         socket = self.notices.new_socket()
-        wanted = parameters(options, model=path, name="measured", socket=socket) | {"cache_ram_mib": 0}
         try:
-            child = await Child.start(wanted, socket=socket, timeout_s=LOAD_TIMEOUT_S)
+            loaded = nullcontext((model, tuple[int, ...]())) if isinstance(model, Path) else in_memory(model)
+            async with loaded as (path, inherits):
+                wanted = parameters(options, model=path, name="measured", socket=socket) | {"cache_ram_mib": 0}
+                child = await Child.start(wanted, socket=socket, timeout_s=LOAD_TIMEOUT_S, inherits=inherits)
             http = OpenAIHttp(self.egress.unix(socket), model="measured")
             try:
                 yield http

@@ -63,12 +63,14 @@ class Child:
         self._tasks = (asyncio.create_task(self._read_log()), asyncio.create_task(self._wait()))
 
     @classmethod
-    async def start(cls, parameters: Mapping[str, Any], *, socket: Path, timeout_s: float) -> Child:
-        """Starts a worker and waits until its model is loaded.
+    async def start(
+        cls, parameters: Mapping[str, Any], *, socket: Path, timeout_s: float, inherits: tuple[int, ...] = ()
+    ) -> Child:
+        """Starts a worker and waits until its model is loaded. `inherits`: open files it is given.
 
         Raises: EngineLoadFailed with the cause from the engine's log, or after `timeout_s`.
         """
-        child = cls(await _spawn())
+        child = cls(await _spawn(inherits))
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await child.ask({"task": "serve", "parameters": dict(parameters), "socket": str(socket)})
@@ -191,7 +193,7 @@ def _has_gpu_device(dev: Path = Path("/dev")) -> bool:
     return any(dev.glob("nvidia[0-9]*")) or (dev / "kfd").exists() or any(dev.glob("dri/render*"))
 
 
-async def _spawn() -> asyncio.subprocess.Process:
+async def _spawn(inherits: tuple[int, ...] = ()) -> asyncio.subprocess.Process:
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | SPINNING
     pipe = subprocess.PIPE
     return await asyncio.create_subprocess_exec(
@@ -204,6 +206,7 @@ async def _spawn() -> asyncio.subprocess.Process:
         env=environment,
         cwd="/",
         start_new_session=True,
+        pass_fds=inherits,
     )
 
 

@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from intramuros.engines.child import Child, cause_in
+from intramuros.engines.decrypted import in_memory
 from intramuros.engines.engine import ChatRequest, Health, Reply
 from intramuros.engines.openai_http import OpenAIHttp
 from intramuros.engines.options import EngineOptions
 from intramuros.engines.parameters import parameters
 from intramuros.engines.published import Notice, Notices, began, remove_socket
-from intramuros.errors import BadRequest, EngineDied, EngineError, EngineLoadFailed, EngineTimeout
+from intramuros.errors import BadRequest, EngineDied, EngineError, EngineLoadFailed, EngineTimeout, ModelFileError
 from intramuros.models.installed import InstalledModel
 from intramuros.privacy.egress import Egress
 from intramuros.settings import Settings
@@ -337,9 +338,14 @@ class LocalEngine:
 
     async def _start_worker(self) -> Run:
         socket = self.notices.new_socket()
-        wanted = parameters(self.options, model=self.installed.path, name=self.model, socket=socket)
         try:
-            child = await Child.start(wanted, socket=socket, timeout_s=self.settings.engine_load_timeout_s)
+            async with in_memory(self.installed) as (path, inherits):
+                wanted = parameters(self.options, model=path, name=self.model, socket=socket)
+                timeout_s = self.settings.engine_load_timeout_s
+                child = await Child.start(wanted, socket=socket, timeout_s=timeout_s, inherits=inherits)
+        except ModelFileError as error:
+            remove_socket(socket)
+            raise EngineLoadFailed(error.message, hint=error.hint) from error
         except BaseException:
             remove_socket(socket)
             raise

@@ -21,10 +21,12 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from intramuros.errors import BadRequest, Conflict, ModelFileError, ModelNotFound
+from intramuros.errors import BadRequest, Conflict, ModelFileError, ModelNotFound, StorageCorrupt
+from intramuros.models import sealed
 from intramuros.models.catalogue import Catalogue, CatalogueModel, trust_of
 from intramuros.models.gguf import read_header
 from intramuros.models.manifest import MANIFEST, MODEL_FILE, InstalledModel, Unfinished, digest_of, from_json, to_json
@@ -56,8 +58,18 @@ class Remembered(Protocol):
 class InstalledModels:
     """The models in one folder. Every call looks at the disk, so that several processes see the same."""
 
-    def __init__(self, folder: Path, catalogue: Catalogue, default: Remembered | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        catalogue: Catalogue,
+        default: Remembered | None = None,
+        *,
+        key: bytes = b"",
+        encrypts: bool = False,
+    ) -> None:
+        """`key` wraps the keys of sealed models; with `encrypts`, what is installed from now on is sealed."""
         self.folder = folder
+        self._key, self._encrypts = key, encrypts
         self.catalogue = catalogue
         self._default = default
         self._cached: dict[str, tuple[tuple[int, int], InstalledModel]] = {}
@@ -134,6 +146,33 @@ class InstalledModels:
             self._default.set(None)
         self._discard(folder)
 
+    def seal(self, name: str) -> InstalledModel:
+        """Stores an installed model encrypted from now on. An engine that has it loaded goes on.
+
+        Stopped at any point, the plain or the sealed file counts. Raises: ModelNotFound, ModelFileError, StorageFull.
+        """
+        model = self.get(name)
+        plain = model.path.parent / MODEL_FILE
+        with self._lock(model.name, wait=True):
+            if not model.is_sealed:
+                own, wrapped = sealed.new_key(self._key)
+                target = plain.with_name(sealed.SEALED_FILE)
+                try:
+                    sealed.write(plain, target, own)
+                    if sealed.digest(target, own) != model.sha256:
+                        target.unlink()
+                        raise ModelFileError(f"The file of {name} is not the one that was installed; it stays plain.")
+                    model = replace(model, sealed_key=wrapped, key=own, path=target)
+                    unfinished = target.with_name(f".{MANIFEST}")
+                    _write_manifest(unfinished, model)
+                    unfinished.rename(target.with_name(MANIFEST))
+                    _sync(target.parent)
+                except OSError as error:
+                    raise as_storage_error(error) from error
+            plain.unlink(missing_ok=True)
+            _sync(plain.parent)
+        return model
+
     def unfinished(self) -> Sequence[Unfinished]:
         """Downloads that were broken off."""
         found = []
@@ -184,6 +223,9 @@ class InstalledModels:
             verified="catalogue" if entry and entry.sha256 == partial.digest else verified,
             installed_at=time.time(),
         )
+        if self._encrypts:
+            own, wrapped = sealed.new_key(self._key)
+            model = replace(model, sealed_key=wrapped, key=own, path=model.path.with_name(sealed.SEALED_FILE))
         self._publish(partial, model)
         if model.is_chat and self._default is not None and self._default.get() is None:
             self._default.set(name)
@@ -253,13 +295,18 @@ class InstalledModels:
                 known = (stamp, from_json(json.loads((folder / MANIFEST).read_text(encoding="utf-8")), folder))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise ModelFileError(damaged % "its manifest can't be read") from error
+            if known[1].is_sealed:
+                try:
+                    known = (stamp, replace(known[1], key=sealed.key_in(known[1].sealed_key, self._key)))
+                except (StorageCorrupt, ValueError) as error:
+                    raise ModelFileError(damaged % "its key does not open") from error
             self._cached[name] = known
         model = known[1]
         try:
             size = model.path.stat().st_size
         except OSError as error:
             raise ModelFileError(damaged % "its file is gone") from error
-        if size != model.size_bytes:
+        if size != (sealed.stored_bytes(model.size_bytes) if model.is_sealed else model.size_bytes):
             raise ModelFileError(damaged % "its file has another size than when it was installed")
         return model
 
@@ -271,10 +318,12 @@ class InstalledModels:
         try:
             if target.exists():
                 raise Conflict(f"A model named {model.name} is installed already.", hint="Give it another: --name NAME")
-            (staged / MANIFEST).write_text(json.dumps(to_json(model), ensure_ascii=False, indent=1), encoding="utf-8")
-            _sync(staged / MANIFEST)
-            partial.path.chmod(0o600)
-            partial.path.replace(staged / MODEL_FILE)
+            _write_manifest(staged / MANIFEST, model)
+            if model.is_sealed:
+                sealed.write(partial.path, staged / sealed.SEALED_FILE, model.key)
+            else:
+                partial.path.chmod(0o600)
+                partial.path.replace(staged / MODEL_FILE)
             _sync(staged)
             staged.rename(target)
             _sync(self.folder)
@@ -312,6 +361,11 @@ def copied(path: Path, partial: Partial) -> Iterator[tuple[int, int]]:
                 yield partial.size_bytes, total
     except OSError as error:
         raise ModelFileError(f"The file can't be read: {error.strerror or 'input/output error'}.", hint="") from error
+
+
+def _write_manifest(path: Path, model: InstalledModel) -> None:
+    path.write_text(json.dumps(to_json(model), ensure_ascii=False, indent=1), encoding="utf-8")
+    _sync(path)
 
 
 def _sync(path: Path) -> None:

@@ -6,11 +6,12 @@ Made by `models.installed`; read by the engine pool, the doors and the commands.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from intramuros.errors import ModelFileError
+from intramuros.models import sealed
 from intramuros.models.catalogue import Trust
 from intramuros.models.gguf import GgufHeader, read_header
 
@@ -34,6 +35,15 @@ class InstalledModel:
     source: str
     verified: str
     installed_at: float
+    sealed_key: str = ""
+    """The key its file is encrypted with, wrapped; empty for a plain file."""
+    key: bytes = field(default=b"", repr=False, compare=False)
+    """The same, opened: in memory only."""
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether its file is stored encrypted."""
+        return bool(self.sealed_key)
 
     @property
     def is_chat(self) -> bool:
@@ -42,7 +52,7 @@ class InstalledModel:
 
     def digest(self) -> str:
         """The SHA-256 of its file as it is now: reads all of it. Raises: ModelFileError if it can't be read."""
-        return digest_of(self.path)
+        return sealed.digest(self.path, self.key) if self.is_sealed else digest_of(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +75,19 @@ def digest_of(path: Path) -> str:
 
 def to_json(model: InstalledModel) -> dict[str, Any]:
     """What the manifest keeps of a model: nothing of where on this machine it is."""
-    return {**asdict(replace(model, path=Path(MODEL_FILE))), "path": MODEL_FILE, "header": model.header.to_json()}
+    name = sealed.SEALED_FILE if model.is_sealed else MODEL_FILE
+    kept = {**asdict(replace(model, path=Path(name))), "path": name, "header": model.header.to_json()}
+    del kept["key"]
+    return kept
 
 
 def from_json(value: dict[str, Any], folder: Path) -> InstalledModel:
     """Reads what `to_json` wrote. Raises: KeyError, TypeError for anything else, ModelFileError for a broken model."""
+    file = sealed.SEALED_FILE if value.get("sealed_key") else MODEL_FILE
     return InstalledModel(
         **{
             **value,
-            "path": folder / MODEL_FILE,
+            "path": folder / file,
             "header": _header(value["header"], folder / MODEL_FILE),
             "languages": tuple(value["languages"]),
         }

@@ -154,6 +154,8 @@ RULES = (
     Rule("GET", "/administration/keys", "keys.list_all", Access.ADMINISTRATOR),
     Rule("POST", "/administration/keys/{key}/limit", "key.limit", Access.ADMINISTRATOR),
     Rule("POST", "/administration/keys/{key}/revoke", "key.revoke", Access.ADMINISTRATOR),
+    Rule("GET", "/administration/backups", "backup.list", Access.ADMINISTRATOR),
+    Rule("POST", "/administration/backups", "backup.start", Access.ADMINISTRATOR),
     Rule("GET", "/administration/audit", "audit.show", Access.ADMINISTRATOR),
     Rule("POST", "/administration/audit/verify", "audit.verify", Access.ADMINISTRATOR),
     Rule("GET", "/administration/audit/export", "audit.export", Access.ADMINISTRATOR),

@@ -229,7 +229,7 @@ def _settle(staged: Path, keys: DataKeys, manifest: Manifest) -> None:
         audit = Audit(database, key=keys.audit, instance=keys.instance)
         try:
             audit.recover()
-            with audit.entry_sync("restore", by=LOCAL, object=manifest.id, via="cli") as entry:
+            with audit.entry_sync("backup.restore", by=LOCAL, object=manifest.id, via="cli") as entry:
                 entry.note(size_bytes=manifest.size_bytes, results=len(manifest.blobs))
         finally:
             audit.stop()

@@ -7,7 +7,9 @@ projects and persons stay: they are wrapped anew, so that stored files need not 
 
 from __future__ import annotations
 
+import json
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,13 +19,15 @@ from intramuros.accounts import one_time_codes
 from intramuros.accounts.caller import LOCAL
 from intramuros.audit.record import Audit
 from intramuros.errors import StorageCorrupt, StorageError
+from intramuros.models.manifest import MANIFEST
+from intramuros.models.sealed import rewrapped
 from intramuros.security import keys as key_files
-from intramuros.security.crypto import derive
+from intramuros.security.crypto import derive, open_sealed, seal
 from intramuros.security.keys import DataKeys
 from intramuros.security.subject_keys import FOLDER_NAME as SUBJECTS
 from intramuros.security.subject_keys import SubjectKeys
 from intramuros.settings import Settings
-from intramuros.storage import key_check, swap
+from intramuros.storage import facts, key_check, swap
 from intramuros.storage.backups.making import DATABASE, KEYS, PAGE_BYTES, Progress
 from intramuros.storage.backups.restoring import database_files
 from intramuros.storage.database import Database, open_database, pages_in
@@ -39,7 +43,17 @@ def _second_factors(connection: Connection, old: DataKeys, new: DataKeys) -> Non
     one_time_codes.reseal(connection, old=derive(old.data, "accounts"), new=derive(new.data, "accounts"))
 
 
-RESEALED: tuple[Reseal, ...] = (_second_factors,)
+def _certificates(connection: Connection, old: DataKeys, new: DataKeys) -> None:
+    """The keys of the local authority and of its certificate, as `server.tls` keeps them."""
+    for name in ("tls_authority", "tls_server"):
+        kept, context = facts.get(connection, name), name.encode()
+        if kept is not None:
+            plain = open_sealed(derive(old.data, "tls"), b64decode(kept["key"]), context=context)
+            sealed = seal(derive(new.data, "tls"), plain, context=context)
+            facts.put(connection, name, {**kept, "key": b64encode(sealed).decode()})
+
+
+RESEALED: tuple[Reseal, ...] = (_second_factors, _certificates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,7 @@ def rotate(settings: Settings, *, progress: Progress = silent) -> Rotated:
             staged.mkdir(mode=0o700)
             size = _database(settings, old, new, progress)
             subjects = _subjects(settings, old, new)
+            models = _models(settings, old, new)
             key_files.write_renewed(
                 data, staged / KEYS, new, key_file=settings.key_file, passphrase=settings.passphrase
             )
@@ -75,7 +90,7 @@ def rotate(settings: Settings, *, progress: Progress = silent) -> Rotated:
             if isinstance(error, OSError):
                 raise from_system(error, staged) from error
             raise
-        swap.commit(data, [*database_files(), SUBJECTS, KEYS], keep_as=".gone", discard=True)
+        swap.commit(data, [*database_files(), SUBJECTS, *models, KEYS], keep_as=".gone", discard=True)
     return Rotated(size, subjects, time.monotonic() - began)
 
 
@@ -126,3 +141,18 @@ def _subjects(settings: Settings, old: DataKeys, new: DataKeys) -> int:
         staged.put_back(kind, subject, present.get(kind, subject))  # type: ignore[arg-type]
         count += 1
     return count
+
+
+def _models(settings: Settings, old: DataKeys, new: DataKeys) -> list[str]:
+    """Wraps the keys of sealed models anew; returns the manifests that hold them, named from the data folder."""
+    changed = []
+    for path in settings.models_folder.glob(f"[!.]*/{MANIFEST}"):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if manifest.get("sealed_key"):
+            name = path.relative_to(settings.data).as_posix()
+            staged = settings.data / swap.NEXT / name
+            staged.parent.mkdir(mode=0o700, parents=True)
+            wrapped = rewrapped(manifest, old=derive(old.data, "models"), new=derive(new.data, "models"))
+            swap.write_synced(staged, json.dumps(wrapped, ensure_ascii=False, indent=1).encode())
+            changed.append(name)
+    return changed

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import secrets
 import shutil
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from sqlalchemy import select
 
 from intramuros.audit.record import Audit
 from intramuros.documents import samples
@@ -24,12 +28,17 @@ from intramuros.errors import ContextOverflow, EgressRefused, IntramurosError, M
 from intramuros.models.installed import InstalledModel, InstalledModels
 from intramuros.privacy.egress import Egress
 from intramuros.security.crypto import KEY_BYTES
+from intramuros.security.subject_keys import SubjectKeys
 from intramuros.settings import Settings
 from intramuros.storage import facts, fulltext, vectors
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database
+from intramuros.storage.schema import documents
+from intramuros.tasks.backup import Backup
 
 LEAST_FREE_BYTES = 1 << 30
+SAMPLED_FILES = 20
+OLD_BACKUP_DAYS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +73,18 @@ class SelfTest:
     embedder: Embedder
     reader: Reader
     key_file: Path | None
+    subject_keys: SubjectKeys
+    backup: Backup
+    deep: bool = False
+    """Whether every stored file is read, not only some."""
 
     async def run(self) -> AsyncIterator[Check]:
         """Yields each check as it is done."""
         checks: tuple[tuple[str, str, Callable[[], Awaitable[str]]], ...] = (
             ("key", "The key is kept apart from the data, for its owner only.", self._key),
             ("database", "The database is whole: every page carries a valid seal.", self._database),
+            ("stored files", "Originals open with their project's key and are unchanged.", self._stored_files),
+            ("backup", "There is a backup, and it is not old.", self._backup),
             ("nothing readable", "Words of documents can't be found in any file on disk.", self._nothing_readable),
             ("audit", "Every record is there, in order, unchanged.", self._audit),
             ("audit copy", "A second place vouches for the audit, so that a cut end is seen.", self._audit_copy),
@@ -105,6 +120,37 @@ class SelfTest:
         if problems:
             raise Broken("; ".join(problems[:3]))
         return "integrity and page seals checked"
+
+    async def _stored_files(self) -> str:
+        return await asyncio.to_thread(self._open_some_files)
+
+    def _open_some_files(self) -> str:
+        with self.database.read() as connection:
+            rows = connection.execute(select(documents.c.blob_id, documents.c.project_id)).all()
+        if not rows:
+            raise NothingToTry("no document is stored yet")
+        looked = rows if self.deep else secrets.SystemRandom().sample(list(rows), min(len(rows), SAMPLED_FILES))
+        broken = [row.blob_id for row in looked if not self._opens(row.blob_id, row.project_id)]
+        if broken:
+            raise Broken(f"{len(broken)} of {len(looked)} don't open: {', '.join(broken[:3])}")
+        return f"{len(looked)} of {len(rows)} read to their end"
+
+    def _opens(self, blob: str, project: str) -> bool:
+        try:
+            self.blobs.read_to(io.BytesIO(), self.subject_keys.get("project", project), blob)
+        except IntramurosError:
+            return False
+        return True
+
+    async def _backup(self) -> str:
+        known = await asyncio.to_thread(self.backup.known)
+        if not known:
+            raise NothingToTry("none was made yet: intramuros backup FOLDER")
+        last = max(known.values(), key=lambda one: one["made_at"])
+        days = (time.time() - last["made_at"]) / 86_400
+        if days > OLD_BACKUP_DAYS:
+            raise Broken(f"The last one is {days:.0f} days old: {last['id']}.")
+        return f"{last['id']}, {days:.1f} days old"
 
     async def _nothing_readable(self) -> str:
         return await asyncio.to_thread(self._leave_and_look_for_words)

@@ -22,6 +22,7 @@ from intramuros.web import (
     viewer,
 )
 from intramuros.web.ask import ask
+from intramuros.web.backups import BackupsPage
 from intramuros.web.documents import Documents
 from intramuros.web.downloads import Downloads
 from intramuros.web.models import ModelsPage
@@ -41,6 +42,7 @@ def routes(app: App) -> list[BaseRoute]:
     visits = Visits(app)
     shown, sent, told, live = visits.shown, visits.sent, visits.told, visits.live
     documents, models = Documents(), ModelsPage(Downloads(app))
+    backups = BackupsPage()
     return [
         Route("/static/{version}/{name}", visits.look.statics.send, methods=["GET"]),
         Route("/sign-in", shown(entrance.sign_in_page), methods=["GET"]),
@@ -76,6 +78,8 @@ def routes(app: App) -> list[BaseRoute]:
         Route(keys.EVERYBODYS, shown(keys.show_all), methods=["GET"]),
         Route(keys.EVERYBODYS + "/{key}/limit", sent(keys.limit), methods=["POST"]),
         Route(keys.EVERYBODYS + "/{key}/revoke", sent(keys.revoke_any), methods=["POST"]),
+        Route("/administration/backups", shown(backups.show), methods=["GET"]),
+        Route("/administration/backups", live(backups.make), methods=["POST"]),
         Route(AUDIT, shown(records.show), methods=["GET"]),
         Route(AUDIT + "/verify", sent(records.verify), methods=["POST"]),
         Route(AUDIT + "/export", shown(records.export), methods=["GET"]),

@@ -20,6 +20,7 @@ class Tile:
 TILES = (
     Tile("/administration/audit", "audit", "eye", ("administrator", "auditor")),
     Tile("/administration/keys", "keys", "key"),
+    Tile("/administration/backups", "backups", "download"),
 )
 
 

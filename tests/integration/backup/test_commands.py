@@ -51,7 +51,7 @@ def test_from_init_to_a_lost_key(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("INTRAMUROS_DATA", str(folder / "new"))
     back = parsed("restore", folder / "to", "--recovery-key", "-", given=words + "\n")
     assert back["new_key"]
-    assert "restore" in actions()
+    assert "backup.restore" in actions()
 
 
 def test_init_prints_no_recovery_key_into_a_log(folder: Path) -> None:

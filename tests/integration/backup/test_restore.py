@@ -194,4 +194,32 @@ def test_second_factors_work_after_new_data_keys(here: Installation) -> None:
     with app.database.read() as connection:
         sealed = connection.scalar(one_time_codes.select().with_only_columns(one_time_codes.c.sealed_secret)) or b""
     assert open_sealed(derive(app.keys.data, "accounts"), sealed, context=_context("anna")) == b"SECRET"
+
+
+def test_sealed_models_open_after_new_data_keys(here: Installation, tmp_path: Path) -> None:
+    from intramuros.tasks.rotate import rotate
+    from tests.models import tiny
+
+    app = here.open()
+    app.models.add_file(tiny.chat(tmp_path / "tiny.gguf"), "tiny")
+    app.models.seal("tiny")
+    app.close()
+    rotate(here.settings)
+    app = here.open()
+    model = app.models.get("tiny")
+    assert model.is_sealed
+    assert model.digest() == model.sha256
+    app.close()
+
+
+def test_the_local_authority_goes_on_after_new_data_keys(here: Installation) -> None:
+    from intramuros.server.tls import OwnAuthority
+    from intramuros.tasks.rotate import rotate
+
+    app = here.open()
+    before = OwnAuthority(app.database, app.keys.data).current()
+    app.close()
+    rotate(here.settings)
+    app = here.open()
+    assert OwnAuthority(app.database, app.keys.data).current() == before
     app.close()

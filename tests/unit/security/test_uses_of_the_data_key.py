@@ -9,6 +9,7 @@ SOURCE = Path(__file__).resolve().parents[3] / "src" / "intramuros"
 KNOWN = {
     ("api/routes.py", "app.keys.data"),  # aliases: end with the key, as the how-to says
     ("app.py", "keys.data"),  # the ledger: wrapped anew by `tasks.rotate`
+    ("server/tls.py", "app.keys.data"),  # sealed anew
     ("tasks/backup.py", "keys.data"),  # of backups: their own keys.json opens them
     ("tasks/restore.py", "keys.data"),
 }

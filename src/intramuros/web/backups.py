@@ -1,0 +1,78 @@
+"""Backups as a page: how old the last one is, start one, and what to do on the day it is needed. Called by the router.
+
+The folder comes from the settings alone: a page must not choose where data goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from intramuros.accounts.caller import Caller
+from intramuros.errors import BadRequest, IntramurosError
+from intramuros.security.keys import recovery_facts
+from intramuros.web.problems import problem
+from intramuros.web.visit import Visit, read_form, redirect
+
+OLD_S = 8 * 86_400.0
+
+
+@dataclass(slots=True)
+class BackupsPage:
+    """The page and the backup it has started."""
+
+    _task: asyncio.Task[None] | None = None
+    _error: IntramurosError | None = None
+    _is_running: bool = field(default=False)
+
+    def show(self, visit: Visit) -> Response:
+        """The state of the backups."""
+        app = visit.app
+        known = app.backup.known()
+        last = max(known.values(), key=lambda one: one["made_at"], default=None)
+        folder = app.settings.backup_folder
+        listed = app.backup.list(folder) if folder and folder.is_dir() else []
+        return visit.page(
+            "backups.html",
+            section="administration",
+            last=last,
+            is_old=last is not None and time.time() - last["made_at"] > OLD_S,
+            folder=folder,
+            hours=app.settings.backup_every_hours,
+            keep=app.settings.backup_keep,
+            listed=listed[:30],
+            recovery=recovery_facts(app.settings.data),
+            is_running=self._is_running,
+            trouble=problem(self._error, visit.words) if self._error else None,
+        )
+
+    async def make(self, visit: Visit) -> Response:
+        """Starts a backup to the folder of the settings. Raises: BadRequest without one."""
+        form = await read_form(visit.request)
+        visit.check_token(form.get("csrf"))
+        folder = visit.app.settings.backup_folder
+        if folder is None:
+            raise BadRequest(
+                "No backup folder is set.", hint="Set INTRAMUROS_BACKUP_FOLDER and start the server again."
+            )
+        if not self._is_running:
+            self._is_running, self._error = True, None
+            self._task = asyncio.create_task(self._make(visit, folder, visit.caller), name="backup")
+        return redirect("/administration/backups")
+
+    async def _make(self, visit: Visit, folder: Path, by: Caller) -> None:
+        app = visit.app
+        try:
+            async with app.audit.entry("backup", by=by, via="web") as entry:
+                made = await run_in_threadpool(app.backup.make, folder, keep=app.settings.backup_keep)
+                entry.about(made.manifest.id)
+                entry.note(size_bytes=made.manifest.size_bytes, results=made.copied, broken=len(made.manifest.damaged))
+        except IntramurosError as error:
+            self._error = error
+        finally:
+            self._is_running = False
