@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from intramuros.accounts.break_glass import BreakGlass
 from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.erasing import AccessEraser, AccountsEraser
 from intramuros.accounts.factors import Factors
 from intramuros.accounts.groups import Groups
 from intramuros.accounts.identity import Identity
 from intramuros.accounts.keys import ApiKeys
+from intramuros.accounts.leaving import Leaving
 from intramuros.accounts.projects import Projects
 from intramuros.accounts.sessions import Sessions
 from intramuros.accounts.steps import Steps
@@ -61,6 +63,8 @@ from intramuros.tasks.backup_schedule import BackupSchedule
 from intramuros.tasks.complete import CompleteTask
 from intramuros.tasks.conversation import Conversations
 from intramuros.tasks.erasing import ConversationsEraser
+from intramuros.tasks.reach import Reach
+from intramuros.tasks.remove_project import RemoveProject
 from intramuros.tasks.selftest import SelfTest
 
 DEFAULT_MODEL = "default_model"
@@ -85,6 +89,10 @@ class App:
     identity: Identity
     projects: Projects
     groups: Groups
+    leaving: Leaving
+    break_glass: BreakGlass
+    reach: Reach
+    remove_project: RemoveProject
     egress: Egress
     catalogue: Catalogue
     models: InstalledModels
@@ -322,6 +330,10 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         identity=identity,
         projects=projects,
         groups=groups,
+        leaving=Leaving(database, subject_keys),
+        break_glass=BreakGlass(database),
+        reach=Reach(projects, library, search),
+        remove_project=RemoveProject(projects, library),
         egress=egress,
         catalogue=catalogue,
         models=models,

@@ -88,6 +88,13 @@ class Groups:
         with self._database.read() as connection:
             return _one(connection, group)
 
+    def nameable(self, group: str, *, by: Caller) -> Group:
+        """A group that the caller may name: any for who oversees people, else their own. Raises: NotFound."""
+        found = self.get(group)
+        if by.oversees or found.id in {mine.id for mine in self.list(of=by.user_id)}:
+            return found
+        raise _no_group()
+
     def list(self, *, of: str | None = None) -> list[Group]:
         """All groups, or those of one person, by name."""
         statement = _counted().order_by(func.lower(groups.c.name))
@@ -186,8 +193,12 @@ def _one(connection: Connection, group: str) -> Group:
     statement = _counted().where(or_(groups.c.id == group, groups.c.name == group))
     row = connection.execute(statement.order_by((groups.c.id == group).desc())).first()
     if row is None:
-        raise NotFound("There is no such group.", hint="See them with: intramuros groups list", code="group_not_found")
+        raise _no_group()
     return _group(row)
+
+
+def _no_group() -> NotFound:
+    return NotFound("There is no such group.", hint="See them with: intramuros groups list", code="group_not_found")
 
 
 def _counted() -> Select[Any]:

@@ -78,6 +78,15 @@ class Identity:
         """What that cookie holds, good or not."""
         return _cookie(headers, self.step_cookie)
 
+    @property
+    def seen_revision(self) -> int:
+        """The revision of accounts as the last request found it."""
+        return self._seen_revision
+
+    def revision(self) -> int:
+        """The revision of accounts now: it grows whenever somebody may do less or other than before."""
+        return self._forget_if_changed()
+
     def flush(self) -> None:
         """Writes when keys and sessions were last used. Called now and then by itself, and at the end by `app`."""
         with self._lock:

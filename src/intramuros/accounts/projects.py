@@ -22,6 +22,7 @@ from intramuros.security.subject_keys import SubjectKeys
 from intramuros.storage.database import Database
 from intramuros.storage.schema import (
     break_glass,
+    documents,
     group_grants,
     group_members,
     groups,
@@ -187,6 +188,19 @@ class Projects:
                 raise NotFound("The project is not shared with this group.", code="not_a_member")
             _keep_an_owner(connection, found)
 
+    def remove(self, project: str, *, by: Caller) -> None:
+        """Removes an empty project, with its conversations and its key; only an owner may.
+
+        Raises: NotFound, NotAllowed, Conflict while it has documents.
+        """
+        with self._database.write(durable=True) as connection:
+            found = self._get(connection, project, by, "owner")
+            if connection.scalar(select(documents.c.id).where(documents.c.project_id == found.id).limit(1)):
+                raise Conflict("The project still has documents.", code="project_not_empty")
+            connection.execute(delete(projects).where(projects.c.id == found.id))
+        self._keys.destroy("project", found.id)
+        self._database.checkpoint()
+
     def list(self, by: Caller) -> list[Project]:
         """The projects the caller may see, by name."""
         with self._database.read() as connection:
@@ -309,6 +323,16 @@ def ownerless(connection: Connection) -> set[str]:
         group_members.c.group_id == group_grants.c.group_id,
     )
     return set(connection.scalars(select(projects.c.id).where(~own, ~through)))
+
+
+def belong_to(connection: Connection | None, project: Any, user_id: str, *, owner: bool = False) -> Any:
+    """Whether a person belongs to a project by themselves or through a group; without a connection, the condition."""
+    ways = union_all(*_granted(user_id)).subquery()
+    least = _RANK["owner" if owner else "reader"]
+    condition = select(ways.c.project_id).where(ways.c.rank >= least)
+    if connection is None:
+        return project.in_(condition)
+    return connection.scalar(condition.where(ways.c.project_id == project).limit(1)) is not None
 
 
 def opens_more(connection: Connection, group_id: str, by: Caller) -> bool:

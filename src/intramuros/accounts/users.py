@@ -99,7 +99,7 @@ class Users:
         with self._database.read() as connection:
             row = connection.execute(select(users).where(users.c.id == user_id)).first()
         if row is None:
-            raise NotFound("There is no such person.")
+            raise _no_person()
         return _user(row)
 
     def by_email(self, email: str) -> User | None:
@@ -107,6 +107,15 @@ class Users:
         with self._database.read() as connection:
             row = connection.execute(select(users).where(users.c.email == _address(email))).first()
         return None if row is None or row.id == LOCAL.user_id else _user(row)
+
+    def find(self, person: str) -> User:
+        """The person with this address or id. Raises: NotFound."""
+        found = self.by_email(person)
+        if found is not None:
+            return found
+        if person == LOCAL.user_id:
+            raise _no_person()
+        return self.get(person)
 
     def list(self) -> list[User]:
         """Everybody, by name."""
@@ -264,17 +273,17 @@ class Users:
 
     def _set(self, user_id: str, **values: object) -> None:
         with self._database.write(durable=True) as connection:
-            had_administrator = _has_administrator(connection)
+            had_administrator = has_administrator(connection)
             if connection.execute(update(users).where(users.c.id == user_id).values(**values)).rowcount != 1:
                 raise NotFound("There is no such person.")
-            if had_administrator and not _has_administrator(connection):
+            if had_administrator and not has_administrator(connection):
                 raise Conflict("This is the last administrator.", hint="Make somebody else an administrator first.")
             if values.get("suspended_at") is not None:
                 connection.execute(sessions.delete().where(sessions.c.user_id == user_id))
 
 
 def _insert(connection: Connection, values: dict[str, object]) -> User:
-    is_first = values["role"] == "administrator" and not _has_administrator(connection)
+    is_first = values["role"] == "administrator" and not has_administrator(connection)
     try:
         connection.execute(insert(users).values(values))
     except IntegrityError as error:
@@ -287,7 +296,8 @@ def _insert(connection: Connection, values: dict[str, object]) -> User:
     return _user(connection.execute(select(users).where(users.c.id == values["id"])).one())
 
 
-def _has_administrator(connection: Connection) -> bool:
+def has_administrator(connection: Connection) -> bool:
+    """Whether somebody can administer the installation."""
     statement = select(users.c.id).where(
         users.c.role == "administrator", users.c.password_hash.is_not(None), users.c.suspended_at.is_(None)
     )
@@ -300,6 +310,10 @@ def _open_invitation(token: str) -> Select[Any]:
         invitations.c.used_at.is_(None),
         invitations.c.expires_at > now(),
     )
+
+
+def _no_person() -> NotFound:
+    return NotFound("There is no such person.", hint="See them with: intramuros users list", code="user_not_found")
 
 
 def _no_invitation() -> NotSignedIn:

@@ -19,7 +19,7 @@ from intramuros.accounts.projects import Projects
 from intramuros.api.body import flag, only, read_object, text
 from intramuros.api.connected import while_connected
 from intramuros.api.errors import error_object
-from intramuros.api.faults import known, stopping
+from intramuros.api.faults import cut, known
 from intramuros.api.projects import as_json, caller_of, entry_of, project_of
 from intramuros.errors import BadRequest
 from intramuros.tasks.answer import AnswerTask
@@ -74,8 +74,8 @@ async def _stream(events: AsyncIterator[Event], send: Send) -> None:
         await _send_event(send, first.kind, first.to_json())
         async for event in events:
             await _send_event(send, event.kind, event.to_json())
-    except asyncio.CancelledError:
-        await _send_event(send, "error", error_object(stopping()), more=False)
+    except asyncio.CancelledError as cancelled:
+        await _send_event(send, "error", error_object(cut(cancelled)), more=False)
         raise
     except Exception as raised:
         error = known(raised)

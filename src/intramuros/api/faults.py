@@ -5,13 +5,14 @@ Called by the guard for whatever a route raises, and by streams that fail in the
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import traceback
 
 from starlette.exceptions import HTTPException
 
-from intramuros.errors import BadRequest, IntramurosError, NotFound
+from intramuros.errors import BadRequest, IntramurosError, NotFound, NotSignedIn
 
 log = logging.getLogger("intramuros.server")
 
@@ -44,6 +45,20 @@ def stopping() -> IntramurosError:
     error = IntramurosError("The server is stopping.", hint="Try again in a moment.", code="server_stopping")
     error.status, error.retry = 503, True
     return error
+
+
+ACCESS_ENDED = "access ended"
+"""The message of a cancellation by the access watch."""
+
+
+def access_ended() -> IntramurosError:
+    """Whoever asked may not any more: suspended, signed out, demoted, or out of the project."""
+    return NotSignedIn("Your access to this has just ended.", hint="Sign in again.", code="access_ended")
+
+
+def cut(error: asyncio.CancelledError) -> IntramurosError:
+    """Why a request was cancelled while it answered."""
+    return access_ended() if error.args == (ACCESS_ENDED,) else stopping()
 
 
 def _of_status(status: int) -> IntramurosError:

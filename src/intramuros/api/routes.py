@@ -5,11 +5,15 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Route
 
 from intramuros.api.ask import Ask
+from intramuros.api.break_glass import BreakGlassRoutes
+from intramuros.api.groups import GroupRoutes
 from intramuros.api.health import MetricsPage, health
 from intramuros.api.openai.chat import ChatCompletions
 from intramuros.api.openai.models import Models
+from intramuros.api.people import PeopleRoutes
 from intramuros.api.privacy import PrivacyRoutes
 from intramuros.api.projects import ProjectRoutes
+from intramuros.api.sharing import SharingRoutes
 from intramuros.app import App
 from intramuros.security.crypto import derive
 
@@ -23,6 +27,10 @@ def routes(app: App) -> list[BaseRoute]:
         Route("/v1/models/{model:path}", models.show, methods=["GET"]),
         *ProjectRoutes(app.projects, app.library, app.search).routes(),
         Route("/api/v1/projects/{project}/ask", Ask(app.projects, app.conversations, app.answer), methods=["POST"]),
+        *SharingRoutes(app.projects, app.users, app.groups, app.remove_project).routes(),
+        *PeopleRoutes(app.users, app.groups, app.leaving, app.reach).routes(),
+        *GroupRoutes(app.groups, app.users).routes(),
+        *BreakGlassRoutes(app.break_glass).routes(),
         *PrivacyRoutes(app.redactor, app.users, key=derive(app.keys.data, "aliases")).routes(),
         Route("/health", health, methods=["GET"]),
         Route("/metrics", MetricsPage(app.metrics, app.pool, app.audit).show, methods=["GET"]),

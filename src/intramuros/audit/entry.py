@@ -21,7 +21,7 @@ from intramuros.storage.schema import now
 NAMES = frozenset({
     # what was asked of what
     "model", "mode", "project", "project_id", "document", "document_id", "documents", "sources", "conversation",
-    "route", "method", "via", "stream", "format", "tools", "role", "user", "key", "language",
+    "route", "method", "via", "stream", "format", "tools", "role", "user", "group", "key", "language",
     # how much
     "prompt_tokens", "completion_tokens", "cached_tokens", "size_bytes", "pages", "chunks", "limit", "results",
     "erasure", "supported", "lexical_only", "sentences", "attempts", "held", "broken", "masked", "restored", "records",

@@ -66,8 +66,11 @@ def init(
 def _password(email: str | None, file: Path | None) -> str | None:
     if (email is None) != (file is None):
         raise BadRequest("An administrator needs both --admin-email and --admin-password-file.")
-    if file is None:
-        return None
+    return None if file is None else first_line(file)
+
+
+def first_line(file: Path) -> str:
+    """The password in a file. Raises: BadRequest."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from intramuros import __version__
-from intramuros.cli import audit, backup, erase, keys, models, recovery, tls
+from intramuros.cli import audit, backup, erase, groups, keys, models, projects, recovery, tls, users
 from intramuros.cli.add import add
 from intramuros.cli.ask import ask
 from intramuros.cli.console import out
@@ -52,3 +52,6 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.add_typer(tls.app, name="tls")
 app.add_typer(recovery.app, name="recovery")
+app.add_typer(users.app, name="users")
+app.add_typer(groups.app, name="groups")
+app.add_typer(projects.app, name="projects")

@@ -64,6 +64,10 @@ def is_for_programs(path: str) -> bool:
     return path.startswith(("/v1/", "/api/", "/privacy/v1/")) or path in {"/health", "/metrics"}
 
 
+LONG = frozenset({"chat", "answer", "search", "redact", "restore"})
+"""Actions that may take long before they answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One row: the method and path template of a route, and what the guard does about it.
@@ -83,6 +87,11 @@ class Rule:
     recent: bool = False
     enrolling: bool = False
     pattern: Pattern[str] = field(init=False, repr=False, compare=False)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it may take long before it answers."""
+        return self.action in LONG or self.path.startswith("/v1/")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pattern", compile_path(self.path)[0])
@@ -117,6 +126,34 @@ RULES = (
     Rule("DELETE", "/api/v1/projects/{project}/documents/{document}", "document.remove", scope=Scope.DOCUMENTS),
     Rule("POST", "/api/v1/projects/{project}/search", "search", scope=Scope.SEARCH),
     Rule("POST", "/api/v1/projects/{project}/ask", "answer", scope=Scope.SEARCH, spends=True),
+    Rule("GET", "/api/v1/projects/{project}", "project.show", scope=Scope.SEARCH),
+    Rule("DELETE", "/api/v1/projects/{project}", "project.remove", scope=Scope.ADMIN),
+    Rule("GET", "/api/v1/projects/{project}/members", "members.list", scope=Scope.ADMIN),
+    Rule("PUT", "/api/v1/projects/{project}/members/{user}", "project.share", scope=Scope.ADMIN),
+    Rule("DELETE", "/api/v1/projects/{project}/members/{user}", "project.unshare", scope=Scope.ADMIN),
+    Rule("PUT", "/api/v1/projects/{project}/groups/{group}", "project.share", scope=Scope.ADMIN),
+    Rule("DELETE", "/api/v1/projects/{project}/groups/{group}", "project.unshare", scope=Scope.ADMIN),
+    # People and groups.
+    Rule("GET", "/api/v1/users", "users.list", Access.OVERSEER, scope=Scope.ADMIN),
+    Rule("POST", "/api/v1/users", "user.add", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("POST", "/api/v1/invitations", "user.invite", Access.MANAGER, scope=Scope.ADMIN),
+    Rule("GET", "/api/v1/users/{user}", "user.show", Access.OVERSEER, scope=Scope.ADMIN),
+    Rule("DELETE", "/api/v1/users/{user}", "user.remove", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("PUT", "/api/v1/users/{user}/role", "user.role", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("POST", "/api/v1/users/{user}/suspend", "user.suspend", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("POST", "/api/v1/users/{user}/resume", "user.resume", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("GET", "/api/v1/users/{user}/reach", "view_as", scope=Scope.ADMIN),
+    Rule("POST", "/api/v1/users/{user}/search", "view_as.search", scope=Scope.ADMIN),
+    Rule("GET", "/api/v1/groups", "groups.list", Access.OVERSEER, scope=Scope.ADMIN),
+    Rule("POST", "/api/v1/groups", "group.create", Access.MANAGER, scope=Scope.ADMIN),
+    Rule("GET", "/api/v1/groups/{group}", "group.show", Access.OVERSEER, scope=Scope.ADMIN),
+    Rule("PATCH", "/api/v1/groups/{group}", "group.change", Access.MANAGER, scope=Scope.ADMIN),
+    Rule("DELETE", "/api/v1/groups/{group}", "group.remove", Access.MANAGER, scope=Scope.ADMIN),
+    Rule("PUT", "/api/v1/groups/{group}/members/{user}", "group.add", Access.MANAGER, scope=Scope.ADMIN),
+    Rule("DELETE", "/api/v1/groups/{group}/members/{user}", "group.leave", Access.MANAGER, scope=Scope.ADMIN),
+    Rule("GET", "/api/v1/break-glass", "break_glass.list", Access.AUDITOR, scope=Scope.ADMIN),
+    Rule("POST", "/api/v1/break-glass", "break_glass.begin", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("POST", "/api/v1/break-glass/{access}/end", "break_glass.end", scope=Scope.ADMIN),
     Rule("POST", "/privacy/v1/redact", "redact", scope=Scope.PRIVACY),
     Rule("POST", "/privacy/v1/restore", "restore", scope=Scope.PRIVACY),
     # The pages, and what their forms and scripts send.
@@ -150,16 +187,16 @@ RULES = (
     Rule("POST", "/keys", "key.create"),
     Rule("POST", "/keys/{key}/revoke", "key.revoke"),
     Rule("GET", "/privacy", "privacy"),
-    Rule("GET", "/administration", "administration", Access.ADMINISTRATOR),
+    Rule("GET", "/administration", "administration", Access.OVERSEER),
     Rule("GET", "/administration/keys", "keys.list_all", Access.ADMINISTRATOR),
     Rule("POST", "/administration/keys/{key}/limit", "key.limit", Access.ADMINISTRATOR),
     Rule("POST", "/administration/keys/{key}/revoke", "key.revoke", Access.ADMINISTRATOR),
     Rule("GET", "/administration/backups", "backup.list", Access.ADMINISTRATOR),
     Rule("POST", "/administration/backups", "backup.start", Access.ADMINISTRATOR),
-    Rule("GET", "/administration/audit", "audit.show", Access.ADMINISTRATOR),
-    Rule("POST", "/administration/audit/verify", "audit.verify", Access.ADMINISTRATOR),
-    Rule("GET", "/administration/audit/export", "audit.export", Access.ADMINISTRATOR),
-    Rule("GET", "/administration/audit/public-key", "audit.public-key", Access.ADMINISTRATOR),
+    Rule("GET", "/administration/audit", "audit.show", Access.AUDITOR),
+    Rule("POST", "/administration/audit/verify", "audit.verify", Access.AUDITOR),
+    Rule("GET", "/administration/audit/export", "audit.export", Access.AUDITOR),
+    Rule("GET", "/administration/audit/public-key", "audit.public-key", Access.AUDITOR),
     # How a person signs in.
     Rule("GET", "/account", "account.show", enrolling=True),
     Rule("GET", "/account/prove", "prove.show", enrolling=True),
@@ -176,6 +213,25 @@ RULES = (
     Rule("POST", "/account/password", "password.change"),
     Rule("POST", "/account/sessions/end", "session.end_others"),
     Rule("POST", "/account/sessions/{session}/end", "session.end"),
+    Rule("GET", "/projects/{project}/sharing", "sharing.show"),
+    Rule("POST", "/projects/{project}/sharing", "project.share"),
+    Rule("POST", "/projects/{project}/sharing/remove", "project.unshare"),
+    Rule("GET", "/people", "users.list", Access.OVERSEER),
+    Rule("POST", "/people/invite", "user.invite", Access.MANAGER),
+    Rule("POST", "/people/{user}/role", "user.role", Access.ADMINISTRATOR),
+    Rule("POST", "/people/{user}/suspend", "user.suspend", Access.ADMINISTRATOR),
+    Rule("POST", "/people/{user}/resume", "user.resume", Access.ADMINISTRATOR),
+    Rule("GET", "/people/{user}/reach", "view_as"),
+    Rule("POST", "/people/{user}/reach", "view_as.search"),
+    Rule("GET", "/groups", "groups.list", Access.OVERSEER),
+    Rule("POST", "/groups", "group.create", Access.MANAGER),
+    Rule("POST", "/groups/{group}/add", "group.add", Access.MANAGER),
+    Rule("POST", "/groups/{group}/leave", "group.leave", Access.MANAGER),
+    Rule("POST", "/groups/{group}/remove", "group.remove", Access.MANAGER),
+    Rule("GET", "/break-glass", "break_glass.list", Access.AUDITOR),
+    Rule("POST", "/break-glass", "break_glass.begin", Access.ADMINISTRATOR),
+    Rule("GET", "/break-glass/{access}", "break_glass.show", Access.ADMINISTRATOR),
+    Rule("POST", "/break-glass/{access}/end", "break_glass.end"),
 )
 
 

@@ -12,6 +12,7 @@ from intramuros.api.routes import routes as api_routes
 from intramuros.app import App
 from intramuros.server.guard import Guard, Limits
 from intramuros.server.headers import LOOPBACK_HOSTS
+from intramuros.server.watch import Watch
 from intramuros.web.routes import routes as web_routes
 
 
@@ -26,6 +27,7 @@ def application(app: App, *, hosts: frozenset[str] = LOOPBACK_HOSTS) -> Guard:
         usage=app.key_usage,
         limits=Limits(request_bytes=settings.request_mib * 2**20, upload_bytes=settings.upload_mib * 2**20),
         hosts=hosts,
+        watch=Watch(app.identity, app.projects),
     )
 
 

@@ -25,7 +25,8 @@ DRAIN_S = 10.0
 class Exchange:
     """Wraps `receive` and `send` of one request.
 
-    `status` is what was answered (0: nothing yet), `is_complete` whether to its end, `refusal` why reading stopped.
+    `status` is what was answered (0: nothing yet), `is_complete` whether to its end, `refusal` why reading stopped,
+    `is_cut` whether because the caller's access ended.
     `added` are headers the answer is to have besides its own.
     """
 
@@ -39,6 +40,7 @@ class Exchange:
         "_send",
         "added",
         "is_complete",
+        "is_cut",
         "refusal",
         "status",
     )
@@ -50,7 +52,7 @@ class Exchange:
         self._limit_bytes, self._security = limit_bytes, security
         self._body_bytes, self._body_read = 0, False
         self._reading_since: float | None = None
-        self.status, self.is_complete = 0, False
+        self.status, self.is_complete, self.is_cut = 0, False, False
         self.refusal: IntramurosError | None = None
         self.added: Headers = []
 
@@ -74,6 +76,8 @@ class Exchange:
 
         Raises: TooLarge, BadRequest when the sender falls silent or sends a byte now and then.
         """
+        if self.is_cut and self.refusal:
+            raise self.refusal
         if self._body_read:
             return await self._receive()
         try:

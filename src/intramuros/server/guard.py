@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect
@@ -21,7 +22,7 @@ from intramuros.accounts.identity import Identity
 from intramuros.accounts.sessions import PROOF_S
 from intramuros.accounts.usage import KeyUsage
 from intramuros.api.connected import ClientGone
-from intramuros.api.faults import known, stopping, unexpected
+from intramuros.api.faults import access_ended, known, stopping, unexpected
 from intramuros.audit.entry import Entry
 from intramuros.audit.record import Audit
 from intramuros.errors import (
@@ -38,6 +39,7 @@ from intramuros.server.connections import Clients
 from intramuros.server.doors import Door, api, door_of
 from intramuros.server.exchange import Exchange
 from intramuros.server.headers import LOOPBACK_HOSTS, TLS_ONLY, check_host, check_origin
+from intramuros.server.watch import Watch
 from intramuros.storage.schema import now
 
 log = logging.getLogger("intramuros.server")
@@ -84,12 +86,14 @@ class Guard:
         usage: KeyUsage,
         table: AccessTable | None = None,
         hosts: frozenset[str] = LOOPBACK_HOSTS,
+        watch: Watch | None = None,
     ) -> None:
         self.inner, self.identity, self.audit, self.metrics, self.limits = inner, identity, audit, metrics, limits
         self.usage = usage
         self.table = table or AccessTable()
         self.hosts = hosts
         self.clients = Clients()
+        self.watch = watch
         self.open_tasks: set[asyncio.Task[object]] = set()
 
     async def __call__(self, scope: Request, receive: Receive, send: Send) -> None:
@@ -129,6 +133,7 @@ class Guard:
             await self._handled(call)
             return
         state = call.scope.setdefault("state", {})
+        state["revision"] = self.watch.revision if self.watch else 0  # before the caller: what changes since is seen
         state["caller"], trouble = self._caller(call.headers)
         try:
             async with self.audit.entry(call.rule.action, by=state["caller"], via=call.door.name) as entry:
@@ -140,6 +145,8 @@ class Guard:
                 entry.note(duration_ms=round(1000 * (time.perf_counter() - started), 1))
                 if error is not None:
                     entry.note(status=error.status, error=error.code)
+                    if exchange.is_cut:
+                        entry.outcome = "interrupted"
                 elif exchange.is_complete:
                     entry.note(status=exchange.status)
                 else:
@@ -165,11 +172,17 @@ class Guard:
                 raise trouble
             self._check(call)
             exchange.check_length(call.headers.get("content-length"))
-            await self.inner(call.scope, exchange.receive, exchange.send)
+            with self._watched(call):
+                await self.inner(call.scope, exchange.receive, exchange.send)
         except (ClientGone, ClientDisconnect):
             exchange.is_complete = False  # whatever was still sent, nobody got it
             return None
         except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if exchange.is_cut and task is not None and not task.uncancel():
+                exchange.is_complete = False
+                await self._refuse(access_ended(), call)
+                return exchange.refusal
             await self._refuse(stopping(), call)
             raise
         except Exception as raised:
@@ -177,6 +190,20 @@ class Guard:
             await self._refuse(error, call)
             return error
         return exchange.refusal
+
+    def _watched(self, call: _Call) -> AbstractContextManager[None]:
+        """Has the request cut when its caller may no longer make it; what anyone may is not watched."""
+        caller: Caller | None = call.scope.get("state", {}).get("caller")
+        if self.watch is None or caller is None or call.rule.access is Access.PUBLIC:
+            return nullcontext()
+        return self.watch.over(
+            call.rule,
+            call.exchange,
+            caller=caller,
+            path=call.scope["path"],
+            revision=call.scope["state"]["revision"],
+            caller_now=lambda: self.identity.caller(call.headers),
+        )
 
     def _check(self, call: _Call) -> None:
         check_host(call.headers, self.hosts)

@@ -1,25 +1,30 @@
 """Conversations: the questions one person asked in one project, each with its answer as it was given.
 
 Called by the answer task, which adds turns, and by the pages that show them. A conversation belongs to whoever began
-it: nobody else sees it, administrators included. What was asked and answered is sealed in its row, under a key that
-takes both the person's and the project's: when either is erased, no copy of the database gives it back.
+it: nobody else sees it, but an administrator for as long as they broke the glass for it (`accounts.break_glass`). What
+was asked and answered is sealed in its row, under a key that takes both the person's and the project's: when either is
+erased, no copy of the database gives it back.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from intramuros.accounts.break_glass import Opening
 from intramuros.accounts.caller import Caller
 from intramuros.accounts.projects import Project
 from intramuros.errors import NotFound
 from intramuros.security.crypto import open_sealed, seal
 from intramuros.security.subject_keys import SubjectKeys
 from intramuros.storage.database import Database
-from intramuros.storage.schema import conversations, new_id, now, turns
+from intramuros.storage.schema import conversations, new_id, now, projects, turns
+
+MOST_SEEN = 100
 
 PLAIN = b"\0"
 """How a value begins that a version before keys of subjects kept; a sealed one begins otherwise."""
@@ -42,6 +47,17 @@ class Turn:
     question: str
     answer: dict[str, Any]
     created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A conversation as somebody else sees it who broke the glass."""
+
+    id: str
+    project_id: str
+    project_name: str
+    updated_at: float
+    turns: tuple[Turn, ...]
 
 
 class Conversations:
@@ -109,6 +125,35 @@ class Conversations:
             rows = connection.execute(statement).all()
         key = self._keys.shared(project.id, by.user_id) if rows else b""
         return [Conversation(row.id, opened(key, row.question, row.turn), row.updated_at) for row in rows]
+
+    def of_person(self, opening: Opening) -> Sequence[Seen]:
+        """A person's conversations with their turns, latest first, to whoever broke the glass for them.
+
+        Raises: NotFound when the access has ended.
+        """
+        if not opening.is_open or opening.subject_id is None:
+            raise NotFound("There is no such access, or it has ended.", code="no_such_access")
+        statement = (
+            select(conversations, projects.c.name)
+            .join(projects, projects.c.id == conversations.c.project_id)
+            .where(conversations.c.user_id == opening.subject_id)
+            .order_by(conversations.c.updated_at.desc())
+            .limit(MOST_SEEN)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(statement).all()
+            return [
+                Seen(row.id, row.project_id, row.name, row.updated_at, self._turns_seen(connection, row))
+                for row in rows
+            ]
+
+    def _turns_seen(self, connection: Connection, row: Any) -> tuple[Turn, ...]:
+        key = self._keys.shared(row.project_id, row.user_id)
+        found = connection.execute(select(turns).where(turns.c.conversation_id == row.id).order_by(turns.c.ordinal))
+        return tuple(
+            Turn(one.id, opened(key, one.question, one.id), opened(key, one.answer, one.id), one.created_at)
+            for one in found
+        )
 
     def seal_plain(self) -> int:
         """Seals turns that an older version kept plain; returns how many."""

@@ -9,16 +9,21 @@ from starlette.routing import BaseRoute, Route
 from intramuros.web import (
     account,
     administration,
+    break_glass,
     entrance,
     factors,
+    groups,
     home,
     keys,
     passkeys,
+    people,
     privacy,
     project,
     prove,
+    reach,
     records,
     second,
+    sharing,
     viewer,
 )
 from intramuros.web.ask import ask
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
 PROJECT = "/projects/{project}"
 DOCUMENT = PROJECT + "/documents/{document}"
 AUDIT = "/administration/audit"
+PERSON = "/people/{user}"
 CONVERSATION = PROJECT + "/conversations/{conversation}"
 
 
@@ -99,4 +105,23 @@ def routes(app: App) -> list[BaseRoute]:
         Route("/account/password", sent(account.change_password), methods=["POST"]),
         Route("/account/sessions/end", sent(account.end_others), methods=["POST"]),
         Route("/account/sessions/{session}/end", sent(account.end_session), methods=["POST"]),
+        Route(PROJECT + "/sharing", shown(sharing.show), methods=["GET"]),
+        Route(PROJECT + "/sharing", sent(sharing.share), methods=["POST"]),
+        Route(PROJECT + "/sharing/remove", sent(sharing.unshare), methods=["POST"]),
+        Route("/people", shown(people.show), methods=["GET"]),
+        Route("/people/invite", sent(people.invite), methods=["POST"]),
+        Route(PERSON + "/role", sent(people.change_role), methods=["POST"]),
+        Route(PERSON + "/suspend", sent(people.suspend), methods=["POST"]),
+        Route(PERSON + "/resume", sent(people.resume), methods=["POST"]),
+        Route(PERSON + "/reach", shown(reach.show), methods=["GET"]),
+        Route(PERSON + "/reach", live(reach.search), methods=["POST"]),
+        Route("/groups", shown(groups.show), methods=["GET"]),
+        Route("/groups", sent(groups.create), methods=["POST"]),
+        Route("/groups/{group}/add", sent(groups.add), methods=["POST"]),
+        Route("/groups/{group}/leave", sent(groups.leave), methods=["POST"]),
+        Route("/groups/{group}/remove", sent(groups.remove), methods=["POST"]),
+        Route("/break-glass", shown(break_glass.show), methods=["GET"]),
+        Route("/break-glass", sent(break_glass.begin), methods=["POST"]),
+        Route("/break-glass/{access}", shown(break_glass.open_one), methods=["GET"]),
+        Route("/break-glass/{access}/end", sent(break_glass.end), methods=["POST"]),
     ]

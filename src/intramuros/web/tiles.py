@@ -17,8 +17,13 @@ class Tile:
     roles: tuple[str, ...] = ("administrator",)
 
 
+OVERSEERS = ("administrator", "auditor", "manager")
+
 TILES = (
+    Tile("/people", "people", "people", OVERSEERS),
+    Tile("/groups", "groups", "people", OVERSEERS),
     Tile("/administration/audit", "audit", "eye", ("administrator", "auditor")),
+    Tile("/break-glass", "glass", "alert", ("administrator", "auditor")),
     Tile("/administration/keys", "keys", "key"),
     Tile("/administration/backups", "backups", "download"),
 )

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from intramuros.accounts.caller import Caller
 from intramuros.api.body import read_object
 from intramuros.api.connected import while_connected
-from intramuros.api.faults import known, stopping
+from intramuros.api.faults import cut, known
 from intramuros.api.openai.errors import error_event
 from intramuros.api.openai.schemas import ChatCall, chat_call
 from intramuros.audit.entry import Entry
@@ -62,8 +62,8 @@ class ChatCompletions:
                     await _send_event(send, chunk)
                 async for chunk in chunks:
                     await _send_event(send, chunk)
-            except asyncio.CancelledError:
-                await _send_end(send, error_event(stopping()))
+            except asyncio.CancelledError as cancelled:
+                await _send_end(send, error_event(cut(cancelled)))
                 raise
             except Exception as raised:
                 error = known(raised)

@@ -1,0 +1,83 @@
+"""Breaking the glass for programs: `/api/v1/break-glass…`. Called by the router."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from intramuros.accounts.break_glass import BreakGlass, Opening
+from intramuros.api.body import only, read_object, text
+from intramuros.api.projects import as_json, caller_of, entry_of
+from intramuros.errors import BadRequest
+
+
+class BreakGlassRoutes:
+    """The routes about administrators' time-limited accesses."""
+
+    def __init__(self, break_glass: BreakGlass) -> None:
+        self.break_glass = break_glass
+
+    def routes(self) -> list[BaseRoute]:
+        """What the server mounts."""
+        return [
+            Route("/api/v1/break-glass", self.index, methods=["GET"]),
+            Route("/api/v1/break-glass", self.begin, methods=["POST"]),
+            Route("/api/v1/break-glass/{access}/end", self.end, methods=["POST"]),
+        ]
+
+    async def index(self, request: Request) -> Response:
+        """All accesses, newest first."""
+        found = await asyncio.to_thread(self.break_glass.list)
+        return as_json({"accesses": [opening_object(opening) for opening in found]})
+
+    async def begin(self, request: Request) -> Response:
+        """Begins one: `{"project" or "user": id, "reason": …, "hours": 1}`."""
+        values = await read_object(request.receive)
+        only(values, {"project", "user", "reason", "hours"})
+        hours = values.get("hours", 1)
+        if isinstance(hours, bool) or not isinstance(hours, int | float):
+            raise BadRequest("'hours' must be a number.", param="hours")
+        project = text(values, "project", longest=100) if "project" in values else None
+        subject = text(values, "user", longest=100) if "user" in values else None
+        reason = text(values, "reason", longest=2000)
+        opening = await asyncio.to_thread(
+            lambda: self.break_glass.begin(
+                by=caller_of(request), reason=reason, hours=hours, project=project, subject=subject
+            )
+        )
+        note(entry_of(request), opening)
+        return as_json(opening_object(opening), status=201)
+
+    async def end(self, request: Request) -> Response:
+        """Ends one early."""
+        opening = await asyncio.to_thread(
+            lambda: self.break_glass.end(request.path_params["access"], by=caller_of(request))
+        )
+        note(entry_of(request), opening)
+        return as_json(opening_object(opening))
+
+
+def note(entry: Any, opening: Opening) -> None:
+    """What the audit keeps of an access: never its reason."""
+    entry.about(opening.id)
+    entry.note(project=opening.project_id, user=opening.subject_id)
+
+
+def opening_object(opening: Opening) -> dict[str, Any]:
+    """An access as programs see it; names of projects are not for auditors, ids are."""
+    return {
+        "id": opening.id,
+        "by": opening.user_id,
+        "by_name": opening.user_name,
+        "project": opening.project_id,
+        "user": opening.subject_id,
+        "reason": opening.reason,
+        "created_at": opening.created_at,
+        "expires_at": opening.expires_at,
+        "ended_at": opening.ended_at,
+        "open": opening.is_open,
+    }

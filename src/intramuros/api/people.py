@@ -1,0 +1,166 @@
+"""People for administration programs: `/api/v1/users…`, `/api/v1/invitations`.
+
+Called by the router; who may call which route is in `server/access.py`. People are named by their id or e-mail address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from intramuros.accounts.groups import Groups
+from intramuros.accounts.leaving import Leaving
+from intramuros.accounts.users import User, Users
+from intramuros.api.body import only, read_object, text, whole
+from intramuros.api.projects import as_json, caller_of, entry_of, passage_object
+from intramuros.errors import NotAllowed
+from intramuros.tasks.reach import Reach, Reachable
+
+MAX_HOURS = 24 * 30
+MAX_RESULTS = 100
+
+
+class PeopleRoutes:
+    """The routes about people."""
+
+    def __init__(self, users: Users, groups: Groups, leaving: Leaving, reach: Reach) -> None:
+        self.users, self.groups, self.leaving, self.reach = users, groups, leaving, reach
+
+    def routes(self) -> list[BaseRoute]:
+        """What the server mounts."""
+        one = "/api/v1/users/{user}"
+        return [
+            Route("/api/v1/users", self.index, methods=["GET"]),
+            Route("/api/v1/users", self.add, methods=["POST"]),
+            Route("/api/v1/invitations", self.invite, methods=["POST"]),
+            Route(one, self.show, methods=["GET"]),
+            Route(one, self.remove, methods=["DELETE"]),
+            Route(one + "/role", self.change_role, methods=["PUT"]),
+            Route(one + "/suspend", self.suspend, methods=["POST"]),
+            Route(one + "/resume", self.resume, methods=["POST"]),
+            Route(one + "/reach", self.reachable, methods=["GET"]),
+            Route(one + "/search", self.search_as, methods=["POST"]),
+        ]
+
+    async def index(self, request: Request) -> Response:
+        """Everybody, by name."""
+        found = await asyncio.to_thread(self.users.list)
+        return as_json({"users": [person_object(user) for user in found]})
+
+    async def add(self, request: Request) -> Response:
+        """Adds a person with a password, or a service without one."""
+        values = await read_object(request.receive)
+        only(values, {"email", "name", "role", "password", "language"})
+        password = text(values, "password", longest=1000) if "password" in values else None
+        language = text(values, "language", longest=2) if "language" in values else "fr"
+        user = await asyncio.to_thread(
+            self.users.create,
+            text(values, "email", longest=300),
+            text(values, "name", longest=300),
+            role=text(values, "role", longest=30),
+            password=password,
+            language=language,
+        )
+        entry_of(request).note(user=user.id, role=user.role)
+        return as_json(person_object(user), status=201)
+
+    async def invite(self, request: Request) -> Response:
+        """A one-time link for somebody to add themselves; a manager invites members only."""
+        values = await read_object(request.receive)
+        only(values, {"role", "hours"})
+        role = text(values, "role", longest=30) if "role" in values else "member"
+        hours = whole(values, "hours", default=72, low=1, high=MAX_HOURS)
+        check_may_invite(caller_of(request).is_administrator, role)
+        token = await asyncio.to_thread(self.users.invite, role, hours=hours)
+        entry_of(request).note(role=role)
+        return as_json({"path": f"/first/{token}", "role": role, "hours": hours}, status=201)
+
+    async def show(self, request: Request) -> Response:
+        """One person, with their groups."""
+        user = await self._person(request)
+        groups = await asyncio.to_thread(lambda: self.groups.list(of=user.id))
+        return as_json(person_object(user) | {"groups": [{"id": one.id, "name": one.name} for one in groups]})
+
+    async def remove(self, request: Request) -> Response:
+        """Removes a person; `?heir=` takes over what only they owned."""
+        user = await self._person(request)
+        named = request.query_params.get("heir")
+        heir = await asyncio.to_thread(self.users.find, named) if named else None
+        inherited = await asyncio.to_thread(lambda: self.leaving.remove(user, by=caller_of(request), heir=heir))
+        return as_json({"id": user.id, "removed": True, "inherited": inherited})
+
+    async def change_role(self, request: Request) -> Response:
+        """Gives a person another role."""
+        values = await read_object(request.receive)
+        only(values, {"role"})
+        role = text(values, "role", longest=30)
+        user = await self._person(request)
+        await asyncio.to_thread(self.users.set_role, user.id, role)
+        entry_of(request).note(role=role)
+        return as_json(person_object(await asyncio.to_thread(self.users.get, user.id)))
+
+    async def suspend(self, request: Request) -> Response:
+        """Locks a person out at once: sessions, keys and whatever of theirs is running end."""
+        user = await self._person(request)
+        await asyncio.to_thread(self.users.suspend, user.id)
+        return as_json(person_object(await asyncio.to_thread(self.users.get, user.id)))
+
+    async def resume(self, request: Request) -> Response:
+        """Lets a suspended person in again."""
+        user = await self._person(request)
+        await asyncio.to_thread(self.users.resume, user.id)
+        return as_json(person_object(await asyncio.to_thread(self.users.get, user.id)))
+
+    async def reachable(self, request: Request) -> Response:
+        """What a person could retrieve: names only of what the caller may see too."""
+        user = await self._person(request)
+        found = await asyncio.to_thread(lambda: self.reach.of(user, by=caller_of(request)))
+        return as_json({"user": user.id, "projects": [reachable_object(one) for one in found]})
+
+    async def search_as(self, request: Request) -> Response:
+        """The passages this person would find, within what both may see."""
+        values = await read_object(request.receive)
+        only(values, {"query", "limit"})
+        query = text(values, "query", longest=2000)
+        limit = whole(values, "limit", default=10, low=1, high=MAX_RESULTS)
+        user = await self._person(request)
+        found = await self.reach.ask(query, person=user, by=caller_of(request), limit=limit)
+        entry_of(request).note(results=len(found.passages))
+        return as_json({"passages": [passage_object(passage) for passage in found.passages]})
+
+    async def _person(self, request: Request) -> User:
+        user = await asyncio.to_thread(self.users.find, request.path_params["user"])
+        entry_of(request).about(user.id)
+        return user
+
+
+def check_may_invite(is_administrator: bool, role: str) -> None:
+    """Managers invite members only. Raises: NotAllowed."""
+    if not is_administrator and role != "member":
+        raise NotAllowed("Only administrators may invite others than members.")
+
+
+def person_object(user: User) -> dict[str, Any]:
+    """A person as programs see them."""
+    return {
+        "id": user.id,
+        "email": user.email,
+        "name": user.name,
+        "role": user.role,
+        "language": user.language,
+        "created_at": user.created_at,
+        "suspended": user.is_suspended,
+    }
+
+
+def reachable_object(one: Reachable) -> dict[str, Any]:
+    """A project that somebody could see, as programs see it."""
+    shown: dict[str, Any] = {"id": one.id, "role": one.role, "documents_count": one.documents_count}
+    if one.name is not None:
+        documents = [{"id": document.id, "name": document.name} for document in one.documents]
+        shown |= {"name": one.name, "documents": documents}
+    return shown

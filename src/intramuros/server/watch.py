@@ -1,0 +1,132 @@
+"""Cuts requests that are running when their caller may no longer make them: suspended, signed out, demoted, unshared.
+
+Called by the guard around every route. Whatever any process changes about people makes the accounts' revision grow;
+while requests run, the watch looks at it ten times a second, asks again for each request who its caller is now, and
+ends those that would be refused today. A short change (a form) is not cut: what it does is often why its caller may
+do less, and it was allowed when it began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from intramuros.accounts.caller import Caller
+from intramuros.accounts.identity import Identity
+from intramuros.accounts.projects import Projects
+from intramuros.api.faults import ACCESS_ENDED, access_ended
+from intramuros.errors import IntramurosError, NotFound
+from intramuros.server.access import Body, Rule, Scope
+from intramuros.server.exchange import Exchange
+
+log = logging.getLogger("intramuros.server")
+
+LOOK_EVERY_S = 0.1
+LOOK_AGAIN_S = 2.0
+"""So long after the last look a request is asked about again without a change: keys and broken glass expire."""
+BLIND_S = 10.0
+"""Longer than this the watch does not let requests run that it can't ask about."""
+
+
+@dataclass(eq=False, slots=True)
+class Running:
+    """One request inside its route."""
+
+    task: asyncio.Task[object]
+    rule: Rule
+    exchange: Exchange
+    caller: Caller
+    caller_now: Callable[[], Caller | None]
+    project: str | None
+    revision: int
+    looked_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_cuttable(self) -> bool:
+        """Whether it may go on for long, or already answers."""
+        is_long = self.rule.method == "GET" or self.rule.body is Body.UPLOAD or self.rule.is_long
+        return is_long or bool(self.exchange.status)
+
+
+class Watch:
+    """The requests that run in this process and what became of their callers."""
+
+    def __init__(self, identity: Identity, projects: Projects) -> None:
+        self._identity, self._projects = identity, projects
+        self._running: set[Running] = set()
+        self._looking: asyncio.Task[None] | None = None
+        self._seen_at = time.monotonic()
+
+    @property
+    def revision(self) -> int:
+        """The revision of accounts that was looked at last: to be read before the caller is found."""
+        return self._identity.seen_revision
+
+    @contextmanager
+    def over(self, rule: Rule, exchange: Exchange, *, caller: Caller, path: str, revision: int,
+             caller_now: Callable[[], Caller | None]) -> Iterator[None]:  # fmt: skip
+        """Watches the request of this task while the block runs."""
+        task = asyncio.current_task()
+        assert task is not None
+        running = Running(task, rule, exchange, caller, caller_now, _project(rule, path), revision)
+        self._running.add(running)
+        if self._looking is None or self._looking.done():
+            self._seen_at = time.monotonic()
+            self._looking = asyncio.create_task(self._look(), name="access watch")
+        try:
+            yield
+        finally:
+            self._running.discard(running)
+
+    async def _look(self) -> None:
+        """Looks until nothing runs any more."""
+        while self._running:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                await self._look_once()
+                self._seen_at = time.monotonic()
+            except IntramurosError as error:
+                log.warning("The access of running requests can't be checked: %s", error.code)
+                if time.monotonic() - self._seen_at > BLIND_S:
+                    self._cut(self._running)
+
+    async def _look_once(self) -> None:
+        revision, at = self._identity.revision(), time.monotonic()
+        due = [one for one in self._running if one.revision != revision or at - one.looked_at > LOOK_AGAIN_S]
+        if due:
+            ended = await asyncio.to_thread(lambda: [one for one in due if not self._still_may(one)])
+            self._cut(ended)
+        for one in due:
+            one.revision, one.looked_at = revision, at
+
+    def _still_may(self, one: Running) -> bool:
+        caller = one.caller_now()
+        if caller is None or caller.user_id != one.caller.user_id or not one.rule.access.admits(caller):
+            return False
+        needs_scope = caller.key_id is not None and one.rule.scope is not Scope.ANY
+        if needs_scope and one.rule.scope.value not in caller.rights.scopes:
+            return False
+        return one.project is None or self._sees(caller, one.project)
+
+    def _sees(self, caller: Caller, project: str) -> bool:
+        try:
+            self._projects.get(project, by=caller)
+        except NotFound:
+            return False
+        return True
+
+    def _cut(self, ended: list[Running] | set[Running]) -> None:
+        for one in list(ended):
+            if one in self._running and one.is_cuttable and one.exchange.refusal is None:
+                one.exchange.refusal = access_ended()
+                one.exchange.is_cut = True
+                one.task.cancel(ACCESS_ENDED)
+
+
+def _project(rule: Rule, path: str) -> str | None:
+    found = rule.pattern.match(path)
+    return found.groupdict().get("project") if found else None
