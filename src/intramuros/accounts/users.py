@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
-from intramuros.accounts.caller import LOCAL
+from intramuros.accounts.caller import LOCAL, Caller
 from intramuros.accounts.protected import has_factor
 from intramuros.accounts.throttle import Throttle
-from intramuros.errors import BadRequest, Conflict, NotFound, NotSignedIn, SettingsError
+from intramuros.errors import BadRequest, Conflict, NotAllowed, NotFound, NotSignedIn, SettingsError
 from intramuros.security.passwords import Passwords, check_strength
 from intramuros.security.tokens import new_token, token_hash
 from intramuros.storage.database import Database
@@ -320,6 +320,12 @@ def _no_invitation() -> NotSignedIn:
     return NotSignedIn(
         "This link has been used, or is too old.", hint="Ask an administrator for a new one.", code="invitation_invalid"
     )
+
+
+def check_may_invite(by: Caller, role: str) -> None:
+    """Managers invite members only. Raises: NotAllowed."""
+    if not by.is_administrator and not (by.is_manager and role == "member"):
+        raise NotAllowed("Only administrators may invite others than members.")
 
 
 def _check_role(role: str) -> None:

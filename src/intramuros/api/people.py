@@ -14,10 +14,9 @@ from starlette.routing import BaseRoute, Route
 
 from intramuros.accounts.groups import Groups
 from intramuros.accounts.leaving import Leaving
-from intramuros.accounts.users import User, Users
+from intramuros.accounts.users import User, Users, check_may_invite
 from intramuros.api.body import only, read_object, text, whole
 from intramuros.api.projects import as_json, caller_of, entry_of, passage_object
-from intramuros.errors import NotAllowed
 from intramuros.tasks.reach import Reach, Reachable
 
 MAX_HOURS = 24 * 30
@@ -74,7 +73,7 @@ class PeopleRoutes:
         only(values, {"role", "hours"})
         role = text(values, "role", longest=30) if "role" in values else "member"
         hours = whole(values, "hours", default=72, low=1, high=MAX_HOURS)
-        check_may_invite(caller_of(request).is_administrator, role)
+        check_may_invite(caller_of(request), role)
         token = await asyncio.to_thread(self.users.invite, role, hours=hours)
         entry_of(request).note(role=role)
         return as_json({"path": f"/first/{token}", "role": role, "hours": hours}, status=201)
@@ -136,12 +135,6 @@ class PeopleRoutes:
         user = await asyncio.to_thread(self.users.find, request.path_params["user"])
         entry_of(request).about(user.id)
         return user
-
-
-def check_may_invite(is_administrator: bool, role: str) -> None:
-    """Managers invite members only. Raises: NotAllowed."""
-    if not is_administrator and role != "member":
-        raise NotAllowed("Only administrators may invite others than members.")
 
 
 def person_object(user: User) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from intramuros.api.break_glass import note
+from intramuros.accounts.break_glass import Opening
+from intramuros.audit.entry import Entry
 from intramuros.errors import BadRequest, Conflict, NotAllowed, NotFound
 from intramuros.web.problems import Problem, problem
 from intramuros.web.visit import Form, Visit, redirect
@@ -62,3 +63,9 @@ def end(visit: Visit, form: Form) -> Response:
     """Ends an access early: an administrator, or whom it concerns. Raises: NotFound, Conflict."""
     note(visit.entry, visit.app.break_glass.end(visit.path("access"), by=visit.caller))
     return redirect("/break-glass" if visit.caller.is_auditor else "/privacy")
+
+
+def note(entry: Entry, opening: Opening) -> None:
+    """What the audit keeps of an access: never its reason."""
+    entry.about(opening.id)
+    entry.note(project=opening.project_id, user=opening.subject_id)

@@ -6,8 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from intramuros.accounts.users import ROLES, User
-from intramuros.api.people import check_may_invite
+from intramuros.accounts.users import ROLES, User, check_may_invite
 from intramuros.errors import BadRequest, Conflict, IntramurosError
 from intramuros.web.problems import problem
 from intramuros.web.visit import Form, Visit, redirect
@@ -25,7 +24,7 @@ def invite(visit: Visit, form: Form) -> Response:
     role, days = form.get("role", "member"), form.get("days", "3")
     if days not in DAYS:
         raise BadRequest("A link works for 1, 3 or 7 days.")
-    check_may_invite(visit.caller.is_administrator, role)
+    check_may_invite(visit.caller, role)
     token = visit.app.users.invite(role, hours=24 * int(days))
     visit.entry.note(role=role)
     address = f"{visit.request.url.scheme}://{visit.request.headers.get('host', '')}"
