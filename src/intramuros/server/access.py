@@ -229,7 +229,7 @@ RULES = (
     Rule("POST", "/groups/{group}/leave", "group.leave", Access.MANAGER),
     Rule("POST", "/groups/{group}/remove", "group.remove", Access.MANAGER),
     Rule("GET", "/break-glass", "break_glass.list", Access.AUDITOR),
-    Rule("POST", "/break-glass", "break_glass.begin", Access.ADMINISTRATOR, recent=True),
+    Rule("POST", "/break-glass", "break_glass.begin", Access.ADMINISTRATOR),
     Rule("GET", "/break-glass/{access}", "break_glass.show", Access.ADMINISTRATOR),
     Rule("POST", "/break-glass/{access}/end", "break_glass.end"),
 )
