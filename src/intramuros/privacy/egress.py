@@ -35,7 +35,11 @@ RESTING_S = 4.0  # llama.cpp's server closes a connection that rests for five se
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "api-key"})
 CARRIER_GRADE_NAT = ip_network("100.64.0.0/10")
-NAT64 = ip_network("64:ff9b::/96")
+NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+"""Source: RFC 6052, RFC 8215; in both the IPv4 address is the last 32 bits."""
+IPV4_COMPATIBLE = ip_network("::/96")
+METADATA = frozenset({ip_address("fd00:ec2::254"), ip_address("100.100.100.200"), ip_address("192.0.0.192")})
+"""Where clouds keep the credentials of a machine, beside the link-local addresses: AWS, Alibaba, Oracle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,11 @@ class Rule:
         named = host == "localhost" or _address(host) is not None
         return cls(host, url.scheme, url.port or DEFAULT_PORTS[url.scheme], private or named)
 
+    def __str__(self) -> str:
+        mark = "private:" if self.private and _address(self.host) is None and self.host != "localhost" else ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{mark}{self.scheme}://{host}" + (f":{self.port}" if self.port != DEFAULT_PORTS[self.scheme] else "")
+
     def covers(self, url: URL) -> bool:
         """Whether this entry allows a request to the address."""
         return self.scheme == url.scheme and self.port == url.port and self.names(url.raw_host or "")
@@ -84,6 +93,11 @@ class Egress:
 
     def __init__(self, allowed: Iterable[str | Rule] = ()) -> None:
         self.rules = tuple(entry if isinstance(entry, Rule) else Rule.parse(entry) for entry in allowed)
+
+    @property
+    def allowed(self) -> list[str]:
+        """The allow-list in words, as `Rule.parse` reads them."""
+        return [str(rule) for rule in self.rules]
 
     def permitting(self, hosts: Iterable[str | Rule], *, reason: str) -> Egress:
         """A door that lets these hosts pass as well: an administrator's one act, kept in the log with its reason."""
@@ -268,16 +282,18 @@ def _is_reachable(address: IPv4Address | IPv6Address, *, private: bool) -> bool:
     Link-local addresses, where clouds keep their metadata service, multicast and unspecified ones never.
     """
     inner = _embedded(address)
-    if inner.is_link_local or inner.is_multicast or inner.is_unspecified:
+    if inner.is_link_local or inner.is_multicast or inner.is_unspecified or inner in METADATA:
         return False
     return inner.is_global or (private and (inner.is_loopback or inner.is_private or inner in CARRIER_GRADE_NAT))
 
 
 def _embedded(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address inside an IPv6 one (mapped, 6to4, NAT64), which is where the packet ends."""
+    """The IPv4 address inside an IPv6 one (mapped, 6to4, Teredo, NAT64, ::a.b.c.d), which is where the packet ends."""
     if isinstance(address, IPv6Address):
         if inner := address.ipv4_mapped or address.sixtofour:
             return inner
-        if address in NAT64:
+        if address.teredo:
+            return address.teredo[1]
+        if any(address in network for network in NAT64) or (address in IPV4_COMPATIBLE and int(address) > 1):
             return IPv4Address(int(address) & 0xFFFFFFFF)
     return address

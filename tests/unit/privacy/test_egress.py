@@ -203,6 +203,14 @@ async def test_where_clouds_keep_their_secrets_nobody_may_go(monkeypatch: pytest
         ("2002:a9fe:a9fe::1", False, False),  # 6to4 of 169.254.169.254
         ("64:ff9b::a9fe:a9fe", False, False),  # NAT64 of the same
         ("64:ff9b::a00:1", False, True),
+        ("64:ff9b:1::a9fe:a9fe", False, False),  # NAT64 of a network's own prefix
+        ("64:ff9b:1::a00:1", False, True),
+        ("2001:0:5ef5:79fb:0:59:5601:5601", False, False),  # Teredo, whose other side is 169.254.169.254
+        ("::a9fe:a9fe", False, False),  # IPv4-compatible
+        ("::7f00:1", False, True),
+        ("fd00:ec2::254", False, False),  # AWS's metadata
+        ("100.100.100.200", False, False),  # Alibaba's
+        ("::ffff:100.100.100.200", False, False),
         ("0.0.0.0", False, False),
         ("::", False, False),
         ("169.254.1.1", False, False),
@@ -214,6 +222,75 @@ async def test_where_clouds_keep_their_secrets_nobody_may_go(monkeypatch: pytest
 def test_which_addresses_may_be_reached(address: str, *, public: bool, private: bool) -> None:
     assert module._is_reachable(ip_address(address), private=False) is public
     assert module._is_reachable(ip_address(address), private=True) is private
+
+
+async def test_a_name_that_changes_its_mind_is_refused(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rebinding: the name points to a public address when it is looked at first, and inside afterwards."""
+    answers = iter(["93.184.216.34", "127.0.0.1", "127.0.0.1"])
+    asked: list[str] = []
+
+    async def resolve(
+        self: object, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        asked.append(next(answers))
+        return [ResolveResult(hostname=host, host=asked[-1], port=port, family=family, proto=0, flags=0)]
+
+    async def connect(*arguments: object, **more: object) -> socket.socket:
+        raise ConnectionRefusedError  # the public address is nobody's here
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
+    url = f"http://hub.example:{server.port}/"
+    egress = Egress([f"http://hub.example:{server.port}"])
+    with monkeypatch.context() as patched:
+        patched.setattr("aiohappyeyeballs.start_connection", connect)
+        patched.setattr("aiohttp.connector.aiohappyeyeballs.start_connection", connect)
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await _get(egress, url)
+    with pytest.raises(EgressRefused, match="private address"):
+        await _get(egress, url)
+    assert asked == ["93.184.216.34", "127.0.0.1"] and server.asked == []
+
+
+async def test_a_connection_goes_to_the_address_that_was_checked(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the check and the connection nobody resolves the name again."""
+    resolved: list[str] = []
+
+    async def resolve(
+        self: object, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        resolved.append(host)
+        return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=family, proto=0, flags=0)]
+
+    def system(*arguments: object, **more: object) -> None:
+        raise AssertionError(f"the system was asked for {arguments[0]!r}")
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
+    monkeypatch.setattr(socket, "gethostbyname", system)
+    egress = Egress([f"private:http://mirror.lan:{server.port}"])
+    assert await _get(egress, f"http://mirror.lan:{server.port}/") == "here"
+    assert resolved == ["mirror.lan"]
+
+
+@pytest.mark.parametrize("target", ["http://169.254.169.254/latest/meta-data/", "http://[::ffff:169.254.169.254]/",
+                                    "http://[64:ff9b::a9fe:a9fe]/", "http://0.0.0.0/", "file:///etc/passwd"])  # fmt: skip
+async def test_a_redirect_into_the_cloud_or_the_disk_is_refused(server: Server, target: str) -> None:
+    server.redirect_to = target
+    host = target.split("/latest")[0].rstrip("/")
+    allowed = [server.url, *([host] if host.startswith("http") else [])]  # even where somebody allowed it
+    with pytest.raises(EgressRefused):
+        await _get(Egress(allowed), f"{server.url}/redirect")
+
+
+@pytest.mark.parametrize(
+    "entry", ["hub.example", "*.hf.co", "http://hub.example:8080", "private:mirror.lan", "http://10.0.0.1:81",
+              "https://[fd00::1]", "http://localhost:99"],
+)  # fmt: skip
+def test_the_allow_list_can_be_shown_and_read_again(entry: str) -> None:
+    rule = Rule.parse(entry)
+    assert Rule.parse(str(rule)) == rule
+    assert Egress([entry]).allowed == [str(rule)]
 
 
 @pytest.mark.parametrize("url", ["http://2130706433/", "http://127.1/", "http://0x7f.1/", "http://0177.0.0.1/"])
