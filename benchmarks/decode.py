@@ -28,6 +28,7 @@ from intramuros.engines.child import Child
 from intramuros.engines.local import LocalEngine
 from intramuros.engines.openai_http import OpenAIHttp
 from intramuros.engines.options import choose
+from intramuros.engines.rights import THE_MACHINE, Rights, libraries
 from intramuros.errors import EngineError
 from intramuros.models.gguf import read_header
 from intramuros.models.installed import InstalledModel
@@ -95,8 +96,9 @@ async def raw_engine(folder: Path) -> AsyncIterator[OpenAIHttp]:
     socket = folder / "raw.sock"
     spinning, child.SPINNING = child.SPINNING, {}
     try:
+        rights = Rights(read=(*libraries(), *THE_MACHINE, str(MODEL)), listen_in=str(folder))
         wanted = {"model.path": str(MODEL), "hostnames": [str(socket)], "n_ctx": 4096}
-        worker = await Child.start(wanted, socket=socket, timeout_s=120)
+        worker = await Child.start(wanted, socket=socket, rights=rights, timeout_s=120)
     finally:
         child.SPINNING = spinning
     http = OpenAIHttp(Egress().unix(socket), model="raw")

@@ -33,7 +33,7 @@ from intramuros.documents.reader.supervisor import Reader
 from intramuros.engines.embedder import Embedder
 from intramuros.engines.forgetting import Forgetting
 from intramuros.engines.pool import EnginePool
-from intramuros.errors import Conflict, IntramurosError, NotInitialised
+from intramuros.errors import Conflict, IntramurosError, NotInitialised, SettingsError
 from intramuros.models.catalogue import Catalogue
 from intramuros.models.catalogue import load as load_catalogue
 from intramuros.models.installed import InstalledModels
@@ -63,6 +63,7 @@ from intramuros.tasks.backup_schedule import BackupSchedule
 from intramuros.tasks.complete import CompleteTask
 from intramuros.tasks.conversation import Conversations
 from intramuros.tasks.erasing import ConversationsEraser
+from intramuros.tasks.isolation import Isolation
 from intramuros.tasks.reach import Reach
 from intramuros.tasks.remove_project import RemoveProject
 from intramuros.tasks.selftest import SelfTest
@@ -106,6 +107,7 @@ class App:
     answer: AnswerTask
     complete: CompleteTask
     metrics: Metrics
+    isolation: Isolation
     selftest: SelfTest
     redactor: Redactor
     erasure: Erasure
@@ -224,7 +226,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
     """Builds the parts, bottom up."""
     required = settings.second_factor_roles
     check_required(required)
-    egress = Egress()
+    egress = _egress(settings)
     copy = place(
         settings.audit_copy,
         required=settings.audit_copy_required,
@@ -286,6 +288,14 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         named=lambda name: models.get(name).name,
     )
     backup = Backup(settings.data, settings.models_folder, keys, subject_keys, database, blobs)
+    isolation = Isolation(
+        settings=settings,
+        reader=reader,
+        pool=pool,
+        models=models,
+        key_file=key_file(settings.data, settings.key_file),
+        database=settings.data / DATABASE_NAME,
+    )
     selftest = SelfTest(
         settings=settings,
         database=database,
@@ -296,6 +306,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         pool=pool,
         embedder=embedder,
         reader=reader,
+        isolation=isolation,
         key_file=key_file(settings.data, settings.key_file),
         subject_keys=subject_keys,
         backup=backup,
@@ -347,12 +358,24 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         answer=answer,
         complete=complete,
         metrics=metrics,
+        isolation=isolation,
         selftest=selftest,
         redactor=Redactor(),
         erasure=erasure,
         forgetting=forgetting,
         backup=backup,
     )
+
+
+def _egress(settings: Settings) -> Egress:
+    """The door to the network with the administrator's allow-list. Raises: SettingsError."""
+    try:
+        return Egress(entry.strip() for entry in (settings.egress_allowed or "").split(",") if entry.strip())
+    except ValueError as error:
+        raise SettingsError(
+            f"INTRAMUROS_EGRESS_ALLOWED can't be used: {error}.",
+            hint="Name hosts, separated by commas: hub.example, *.example.org, http://host:8080, private:mirror.lan",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@
     │   ├── EngineLoadFailed       it could not load the model                  503
     │   ├── EngineDied             it stopped in the middle                     502
     │   └── EngineTimeout          it stopped answering                         504
+    ├── IsolationTooWeak           a process can't be confined as required      503
     ├── DownloadFailed             a file could not be fetched or verified      502
     ├── EgressRefused              a connection the policy does not allow       403
     ├── SignInServiceFailed        the provider or directory can't be asked     502
@@ -190,6 +191,16 @@ class EngineLoadFailed(EngineError):
     """The engine could not load the model."""
 
     code, status, retry = "engine_load_failed", 503, False
+
+
+class IsolationTooWeak(IntramurosError):
+    """The kernel does not confine a process as far as the policy requires."""
+
+    code, status = "isolation_too_weak", 503
+    hint = (
+        "See what is missing with: intramuros selftest isolation. Allow user namespaces and Landlock on this machine,"
+        " or lower INTRAMUROS_ISOLATION_REQUIRED."
+    )
 
 
 class EngineDied(EngineError):

@@ -18,6 +18,9 @@ from intramuros.errors import SettingsError
 PREFIX = "INTRAMUROS_"
 
 
+_CHOICES = {"log_level": ("debug", "info", "warning", "error"), "isolation_required": ("none", "partial", "full")}
+
+
 def _setting(
     default: Any, description: str, *, low: float | None = None, high: float | None = None, secret: bool = False
 ) -> Any:
@@ -89,6 +92,12 @@ class Settings:
     backup_folder: Path | None = _setting(None, "folder the server makes its backups in, on another disk or machine")
     backup_every_hours: float = _setting(0, "hours after which the server makes the next backup there; 0: never", low=0)
     backup_keep: int = _setting(14, "backups the server keeps there", low=1, high=10_000)
+    isolation_required: str = _setting(
+        "none", "level of isolation below which no model and no document is touched: none, partial or full"
+    )
+    egress_allowed: str | None = _setting(
+        None, "hosts the gateway may connect to, separated by commas: host, *.domain, http://host:port, private:host"
+    )
     session_hours: float = _setting(12, "hours after which a person signs in again", low=0.1)
     session_idle_minutes: float = _setting(120, "minutes without a request after which a person signs in again", low=1)
     second_factor_required: str = _setting(
@@ -181,8 +190,8 @@ def _converted(entry: Field[Any], value: Any, *, shown: str) -> Any:
         raise SettingsError(
             f"{shown} is {said}: it must be {f'at least {low}' if high is None else f'between {low} and {high}'}."
         )
-    if entry.name == "log_level" and result not in {"debug", "info", "warning", "error"}:
-        raise SettingsError(f"{shown} is {said}: it must be debug, info, warning or error.")
+    if (words := _CHOICES.get(entry.name)) and result not in words:
+        raise SettingsError(f"{shown} is {said}: it must be {', '.join(words[:-1])} or {words[-1]}.")
     return result
 
 

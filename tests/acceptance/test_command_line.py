@@ -172,6 +172,15 @@ def test_selftest_holds_on_a_good_installation(with_samples: Installation) -> No
     assert not any(held is False for held in checks.values()), checks
 
 
+def test_no_way_out_is_open_and_that_is_on_record(with_samples: Installation) -> None:
+    found = with_samples.run("selftest", "isolation", "--json").json
+    assert found["open"] == [] and found["level"] in {"full", "partial"}
+    assert found["attempts"]["tcp"].keys() == {"engine", "reader"}
+    [record] = with_samples.run("audit", "show", "--action", "selftest.isolation", "--json").json
+    assert record["facts"]["attempts"] == record["facts"]["held"] == 2 * len(found["attempts"])
+    assert "blocked" in with_samples.run("selftest", "isolation").out
+
+
 def test_selftest_finds_a_model_file_that_was_changed(installation: Installation, starter_model: Path) -> None:
     installation.run("models", "pull", str(starter_model), "--name", "changed", "--use")
     [file] = installation.data.glob("models/*/*.gguf")

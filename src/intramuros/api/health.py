@@ -1,11 +1,13 @@
 """`GET /health`, for whoever asks whether the server is there; `GET /metrics`, for administrators' monitoring.
 
-Called by the server's router. Health says the version and nothing about what is stored or loaded.
+Called by the server's router. Health says the version and the
+level of isolation, and nothing about what is stored or loaded.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 import orjson
 from starlette.requests import Request
@@ -15,13 +17,19 @@ from intramuros import __version__
 from intramuros.audit.record import Audit
 from intramuros.engines.pool import EnginePool
 from intramuros.observability.metrics import CONTENT_TYPE, Metrics
+from intramuros.tasks.isolation import Isolation
 
-HEALTH = orjson.dumps({"status": "ok", "version": __version__})
 
+@dataclass(frozen=True, slots=True)
+class Health:
+    """That the server answers, which version it is, and how far what it runs is confined."""
 
-async def health(request: Request) -> Response:
-    """That the server answers, and which version it is."""
-    return Response(HEALTH, media_type="application/json")
+    isolation: Isolation
+
+    async def show(self, request: Request) -> Response:
+        """`isolation` is full, partial or none, and unknown before any process was started."""
+        said = {"status": "ok", "version": __version__, "isolation": self.isolation.standing().level}
+        return Response(orjson.dumps(said), media_type="application/json")
 
 
 class MetricsPage:

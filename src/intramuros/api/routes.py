@@ -7,7 +7,7 @@ from starlette.routing import BaseRoute, Route
 from intramuros.api.ask import Ask
 from intramuros.api.break_glass import BreakGlassRoutes
 from intramuros.api.groups import GroupRoutes
-from intramuros.api.health import MetricsPage, health
+from intramuros.api.health import Health, MetricsPage
 from intramuros.api.openai.chat import ChatCompletions
 from intramuros.api.openai.models import Models
 from intramuros.api.people import PeopleRoutes
@@ -32,6 +32,6 @@ def routes(app: App) -> list[BaseRoute]:
         *GroupRoutes(app.groups, app.users).routes(),
         *BreakGlassRoutes(app.break_glass).routes(),
         *PrivacyRoutes(app.redactor, app.users, key=derive(app.keys.data, "aliases")).routes(),
-        Route("/health", health, methods=["GET"]),
+        Route("/health", Health(app.isolation).show, methods=["GET"]),
         Route("/metrics", MetricsPage(app.metrics, app.pool, app.audit).show, methods=["GET"]),
     ]

@@ -25,6 +25,7 @@ NAMES = frozenset({
     # how much
     "prompt_tokens", "completion_tokens", "cached_tokens", "size_bytes", "pages", "chunks", "limit", "results",
     "erasure", "supported", "lexical_only", "sentences", "attempts", "held", "broken", "masked", "restored", "records",
+    "level", "ways_out",
     # how it went
     "status", "error", "duration_ms", "first_token_ms", "queue_ms", "finish_reason", "disconnected",
 })  # fmt: skip
@@ -34,7 +35,7 @@ DOORS = frozenset({"api", "web", "cli", "schedule"})
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9/_{-][A-Za-z0-9._:/@+{}-]{0,99}")  # an id may begin with a hyphen
 _ACTION = re.compile(r"[a-z][a-z0-9_.-]{0,49}")
-_LISTS = frozenset({"documents", "sources"})  # of ids
+_LISTS = frozenset({"documents", "sources", "ways_out"})  # of ids and names
 _COUNTS = frozenset({"masked"})  # how many of each type
 _TYPE = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
 _MAX_LIST = 1000

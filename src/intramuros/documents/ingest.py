@@ -23,7 +23,7 @@ from intramuros.documents.embed import Embedder, Embedding
 from intramuros.documents.failures import failure
 from intramuros.documents.library import Document, Library
 from intramuros.documents.reader.supervisor import Reader, ReaderStopped
-from intramuros.errors import DocumentError, IntramurosError, NotFound, StorageCorrupt, StorageError
+from intramuros.errors import DocumentError, IntramurosError, IsolationTooWeak, NotFound, StorageCorrupt, StorageError
 from intramuros.settings import Settings
 from intramuros.storage.database import Database
 from intramuros.storage.liveness import Holder
@@ -130,7 +130,7 @@ class Ingest:
             return False
         except DocumentError as error:
             await asyncio.to_thread(self._fail, document, error, shift)
-        except (asyncio.CancelledError, StorageError):
+        except (asyncio.CancelledError, StorageError, IsolationTooWeak):
             with contextlib.suppress(IntramurosError):
                 await asyncio.shield(self._give_back(document, shift, counts=False))
             raise

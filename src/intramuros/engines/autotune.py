@@ -28,6 +28,7 @@ from intramuros.engines.openai_http import OpenAIHttp
 from intramuros.engines.options import EngineOptions
 from intramuros.engines.parameters import parameters
 from intramuros.engines.published import Notices, remove_socket
+from intramuros.engines.rights import rights
 from intramuros.engines.stand_in import FIRST_BYTE, StandIn
 from intramuros.errors import EngineError
 from intramuros.models.installed import InstalledModel
@@ -84,8 +85,10 @@ async def tune(
     folder: Path,
     egress: Egress,
     report: Report = lambda step, share: None,
+    required: str = "none",
 ) -> Tuned:
-    """Measures what is worth measuring for this model; `report` is told the step and the share that is done.
+    """Measures what is worth measuring for this model; `report` is told the step and the share that is done, `required`
+    is the level of isolation of every worker.
 
     What can't be measured stays as it is in `options`; a failure here never keeps a model from being used.
     """
@@ -93,7 +96,7 @@ async def tune(
         return Tuned({})
     if await busy_share() > BUSY_SHARE:
         return Tuned({}, complete=False)
-    bench = Bench(Notices(folder), egress)
+    bench = Bench(Notices(folder), egress, required)
     best, measured, complete, started = options, dict[str, float](), True, time.monotonic()
     steps: Sequence[tuple[str, Callable[..., Any]]] = (
         ("attention", bench.attention),
@@ -157,6 +160,7 @@ class Bench:
 
     notices: Notices
     egress: Egress
+    required: str = "none"
 
     async def attention(
         self, model: InstalledModel, options: EngineOptions, machine: Machine
@@ -171,7 +175,10 @@ class Bench:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=self.notices.folder)))
             path = stand_in.write(folder / "stand-in.gguf", context_tokens=context + 100)
             await stack.enter_async_context(asyncio.timeout(STEP_S))
-            workers = [await stack.enter_async_context(self._worker(path, candidate)) for candidate in candidates]
+            workers = [
+                await stack.enter_async_context(self._worker(model, candidate, stand_in=path))
+                for candidate in candidates
+            ]
             read_s = [await _read_s(worker, prompt) for worker in workers]
             rounds = [[await _written_s(worker, prompt) for worker in workers] for _ in range(ROUNDS)]
         by_worker = list(zip(*rounds, strict=True))
@@ -215,13 +222,22 @@ class Bench:
         return replace(options, speculation="ngram-map-k" if copying > WORTH * plain else "none"), numbers
 
     @asynccontextmanager
-    async def _worker(self, model: InstalledModel | Path, options: EngineOptions) -> AsyncIterator[OpenAIHttp]:
+    async def _worker(
+        self, model: InstalledModel, options: EngineOptions, *, stand_in: Path | None = None
+    ) -> AsyncIterator[OpenAIHttp]:
+        """A worker that runs the model, or its stand-in, which is smaller."""
         socket = self.notices.new_socket()
         try:
-            loaded = nullcontext((model, tuple[int, ...]())) if isinstance(model, Path) else in_memory(model)
+            loaded = nullcontext((stand_in, tuple[int, ...]())) if stand_in else in_memory(model)
             async with loaded as (path, inherits):
                 wanted = parameters(options, model=path, name="measured", socket=socket) | {"cache_ram_mib": 0}
-                child = await Child.start(wanted, socket=socket, timeout_s=LOAD_TIMEOUT_S, inherits=inherits)
+                child = await Child.start(
+                    wanted,
+                    socket=socket,
+                    rights=rights(options, model.header, model=path, socket=socket, inherits=inherits),
+                    timeout_s=LOAD_TIMEOUT_S,
+                    required=self.required,
+                )
             http = OpenAIHttp(self.egress.unix(socket), model="measured")
             try:
                 yield http

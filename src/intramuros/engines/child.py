@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import json
 import os
 import re
@@ -20,15 +19,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import intramuros
-from intramuros.errors import EngineLoadFailed
+from intramuros.engines.rights import Rights, module_folders
+from intramuros.errors import EngineError, EngineLoadFailed
 from intramuros.models.machine import Gpu
+from intramuros.security.attempts import Targets
+from intramuros.security.isolation import Confinement, confinement
 
 WORKER = Path(__file__).with_name("worker") / "__main__.py"
 LINE_BYTES = 1 << 20
 KEPT_LINES = 400
 DEVICES_TIMEOUT_S = 30
-LAST_WORDS_S = 1.0
+TRIAL_TIMEOUT_S = 30
+LAST_WORDS_S = 3.0
 GPU_KINDS = frozenset({1, 2})  # ggml: discrete and integrated GPUs
 ERROR = re.compile(r"^[\d.]+ E (?:(?:srv|cmn|slot|que|res)\s+)?(.*)$")
 SPOKEN_BY = re.compile(r"^\s*[A-Za-z_][\w()~]*: (?=\S)")
@@ -58,22 +60,30 @@ class Child:
         self.process = process
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.ended = asyncio.Event()
-        self.is_confined = False
+        self.confinement = Confinement()
         self.serves = False
         self._tasks = (asyncio.create_task(self._read_log()), asyncio.create_task(self._wait()))
 
     @classmethod
     async def start(
-        cls, parameters: Mapping[str, Any], *, socket: Path, timeout_s: float, inherits: tuple[int, ...] = ()
+        cls,
+        parameters: Mapping[str, Any],
+        *,
+        socket: Path,
+        rights: Rights,
+        timeout_s: float,
+        required: str = "none",
     ) -> Child:
-        """Starts a worker and waits until its model is loaded. `inherits`: open files it is given.
+        """Starts a worker and waits until its model is loaded.
 
-        Raises: EngineLoadFailed with the cause from the engine's log, or after `timeout_s`.
+        `required`: the level of isolation below which it does not get to see the model.
+        Raises: EngineLoadFailed with the cause from the engine's log, or after `timeout_s`; IsolationTooWeak.
         """
-        child = cls(await _spawn(inherits))
+        child = cls(await _spawn(rights.inherits))
         try:
             async with asyncio.timeout(timeout_s):
-                answer = await child.ask({"task": "serve", "parameters": dict(parameters), "socket": str(socket)})
+                serving = {"task": "serve", "parameters": dict(parameters), "socket": str(socket)}
+                answer = await child.confined(serving, rights, required=required)
         except TimeoutError as error:
             await child.stop()
             raise EngineLoadFailed(
@@ -89,15 +99,28 @@ class Child:
                     await child.ended.wait()
             await child.stop()
             raise EngineLoadFailed(child.cause(answer.get("failed", "")), hint=HINT)
-        child.is_confined = bool(answer.get("confined"))
         child.serves = True
         child.lines.clear()
         return child
 
+    async def confined(
+        self, configuration: dict[str, Any], rights: Rights, *, required: str = "none"
+    ) -> dict[str, Any]:
+        """Has the worker confine itself, checks with the kernel, and lets it go on; what it answers then.
+
+        Raises: IsolationTooWeak.
+        """
+        said = await self.ask(configuration | {"rights": rights.to_json()})
+        if "confined" not in said:
+            return said
+        self.confinement = confinement(self.pid, said["confined"])
+        self.confinement.require(required, what="the engine")
+        return await self.ask({"task": "go"})
+
     async def ask(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Sends the configuration and returns the first answer; an empty one if the process ended instead."""
         assert self.process.stdin is not None and self.process.stdout is not None
-        configuration["path"] = _module_folders()
+        configuration["path"] = module_folders()
         with contextlib.suppress(ConnectionError):
             self.process.stdin.write(json.dumps(configuration).encode() + b"\n")
             await self.process.stdin.drain()
@@ -165,6 +188,27 @@ def _is_abort(line: str) -> bool:
     return "GGML_ASSERT" in line or "terminate called" in line or "what():" in line
 
 
+async def tried(rights: Rights, targets: Targets | None = None) -> tuple[Confinement, dict[str, str]]:
+    """Starts a worker as for a model, and has it try every way out in place of loading one.
+
+    Returns its confinement, and how each attempt ended; none without targets. Raises: EngineError.
+    """
+    child = Child(await _spawn())
+    try:
+        async with asyncio.timeout(TRIAL_TIMEOUT_S):
+            if targets is None:
+                await child.confined({"task": "rest"}, rights)
+                return child.confinement, {}
+            answer = await child.confined({"task": "try", "targets": targets.to_json()}, rights)
+    except TimeoutError as error:
+        raise EngineError("The engine's process did not answer in time.") from error
+    finally:
+        await child.stop()
+    if "attempts" not in answer:
+        raise EngineError("The engine's process ended before it had tried every way out.")
+    return child.confinement, dict(answer["attempts"])
+
+
 async def gpus() -> tuple[Gpu, ...]:
     """The graphics processors the installed engine can use; none where the system has no device for one."""
     if sys.platform == "linux" and not _has_gpu_device():
@@ -208,12 +252,3 @@ async def _spawn(inherits: tuple[int, ...] = ()) -> asyncio.subprocess.Process:
         start_new_session=True,
         pass_fds=inherits,
     )
-
-
-def _module_folders() -> list[str]:
-    """Where the worker finds what it imports: this package and xllamacpp."""
-    spec = importlib.util.find_spec("xllamacpp")
-    if spec is None or spec.origin is None:
-        raise EngineLoadFailed("The engine is not installed: xllamacpp is missing.", hint="Install intramuros again.")
-    ours = Path(intramuros.__file__).parent.parent
-    return list(dict.fromkeys([str(ours), str(Path(spec.origin).parent.parent)]))

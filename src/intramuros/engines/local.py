@@ -26,9 +26,20 @@ from intramuros.engines.openai_http import OpenAIHttp
 from intramuros.engines.options import EngineOptions
 from intramuros.engines.parameters import parameters
 from intramuros.engines.published import Notice, Notices, began, remove_socket
-from intramuros.errors import BadRequest, EngineDied, EngineError, EngineLoadFailed, EngineTimeout, ModelFileError
+from intramuros.engines.rights import rights
+from intramuros.errors import (
+    BadRequest,
+    EngineDied,
+    EngineError,
+    EngineLoadFailed,
+    EngineTimeout,
+    IntramurosError,
+    IsolationTooWeak,
+    ModelFileError,
+)
 from intramuros.models.installed import InstalledModel
 from intramuros.privacy.egress import Egress
+from intramuros.security.isolation import Confinement, confinement
 from intramuros.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -54,6 +65,7 @@ class Run:
     context_tokens: int
     slots: int
     child: Child | None = None
+    confinement: Confinement = field(default_factory=Confinement)
     hangs: bool = False
     active: int = 0
     started: float = field(default_factory=time.monotonic)
@@ -98,7 +110,7 @@ class LocalEngine:
         self.notices = Notices(folder)
         self.restarts = 0
         self._run: Run | None = None
-        self._failure: EngineError | None = None
+        self._failure: IntramurosError | None = None
         self._changed = asyncio.Condition()
         self._supervisor: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
@@ -145,6 +157,11 @@ class LocalEngine:
     def pid(self) -> int:
         """The worker's process, or 0 while there is none."""
         return self._run.pid if self._run else 0
+
+    @property
+    def confinement(self) -> Confinement | None:
+        """The walls around its process, None while there is none."""
+        return self._run.confinement if self._run else None
 
     async def generate(self, request: ChatRequest) -> Reply:
         """Completes a chat."""
@@ -276,9 +293,9 @@ class LocalEngine:
     async def _loaded_again(self, *, last: bool) -> bool:
         try:
             run = await self._load()
-        except EngineError as error:
+        except (EngineError, IsolationTooWeak) as error:
             log.warning("the engine of %s does not start: %s", self.model, error.message)
-            failure: EngineError | None = error if last else None
+            failure: IntramurosError | None = error if last else None
             run = None
         else:
             failure = None
@@ -325,7 +342,10 @@ class LocalEngine:
             return await self._start_worker()
 
     async def _attach(self, notice: Notice) -> Run | None:
-        run = Run(self._http(Path(notice.socket)), Path(notice.socket), notice.pid, notice.context_tokens, notice.slots)
+        walls = confinement(notice.pid, notice.confined)
+        walls.require(self.settings.isolation_required, what="the engine that another process started")
+        socket = Path(notice.socket)
+        run = Run(self._http(socket), socket, notice.pid, notice.context_tokens, notice.slots, confinement=walls)
         try:
             async with asyncio.timeout(min(self.settings.engine_silence_s, LONGEST_PROBE_INTERVAL_S)):
                 await run.http.slots()
@@ -340,9 +360,13 @@ class LocalEngine:
         socket = self.notices.new_socket()
         try:
             async with in_memory(self.installed) as (path, inherits):
-                wanted = parameters(self.options, model=path, name=self.model, socket=socket)
-                timeout_s = self.settings.engine_load_timeout_s
-                child = await Child.start(wanted, socket=socket, timeout_s=timeout_s, inherits=inherits)
+                child = await Child.start(
+                    parameters(self.options, model=path, name=self.model, socket=socket),
+                    socket=socket,
+                    rights=rights(self.options, self.installed.header, model=path, socket=socket, inherits=inherits),
+                    timeout_s=self.settings.engine_load_timeout_s,
+                    required=self.settings.isolation_required,
+                )
         except ModelFileError as error:
             remove_socket(socket)
             raise EngineLoadFailed(error.message, hint=error.hint) from error
@@ -359,8 +383,16 @@ class LocalEngine:
             if isinstance(error, EngineDied):
                 raise EngineLoadFailed("The engine stopped right after it had loaded the model.") from error
             raise
-        run = Run(http, socket, child.pid, int(slots[0]["n_ctx"]), len(slots), child)
-        notice = Notice(str(socket), child.pid, began(child.pid), self.installed.sha256, run.context_tokens, run.slots)
+        run = Run(http, socket, child.pid, int(slots[0]["n_ctx"]), len(slots), child, child.confinement)
+        notice = Notice(
+            socket=str(socket),
+            pid=child.pid,
+            began=began(child.pid),
+            sha256=self.installed.sha256,
+            context_tokens=run.context_tokens,
+            slots=run.slots,
+            confined=child.confinement.to_json(),
+        )
         self.notices.publish(self.model, notice)
         return run
 

@@ -27,6 +27,7 @@ from intramuros.errors import EngineDied, IntramurosError, ModelFileError, Model
 from intramuros.models.installed import InstalledModel
 from intramuros.models.machine import Machine
 from intramuros.privacy.egress import Egress
+from intramuros.security.isolation import Confinement
 from intramuros.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -132,6 +133,11 @@ class EnginePool:
             await asyncio.gather(*(_close(seat) for seat in seats))
         return len(seats)
 
+    def confinements(self) -> dict[str, Confinement]:
+        """The walls around the process of each engine that runs, by model."""
+        engines = {name: seat.engine for name, seat in self._seats.items()}
+        return {name: walls for name, engine in engines.items() if engine and (walls := engine.confinement)}
+
     async def stop(self) -> None:
         """Ends all engines."""
         if self._janitor is not None:
@@ -199,7 +205,13 @@ class EnginePool:
         if self.remember.load(key) is not None:
             return self._remembered(model, options, machine)
         tuned = await tune(
-            model, options, machine, folder=self.folder, egress=self.egress, report=partial(self._report, model.name)
+            model,
+            options,
+            machine,
+            folder=self.folder,
+            egress=self.egress,
+            report=partial(self._report, model.name),
+            required=self.settings.isolation_required,
         )
         if tuned.complete:
             await asyncio.to_thread(self.remember.save, key, tuned.to_json())

@@ -16,7 +16,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 LONGEST_SOCKET_PATH = 100
@@ -34,6 +34,8 @@ class Notice:
     sha256: str
     context_tokens: int
     slots: int
+    confined: dict[str, bool] = field(default_factory=dict)
+    """What the worker said of its confinement."""
 
     @property
     def is_alive(self) -> bool:

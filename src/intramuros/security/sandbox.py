@@ -6,44 +6,32 @@ granted it: containers without user namespaces and old kernels refuse some; what
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import errno
 import os
 import platform
 import resource
 import signal
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
-_SECCOMP_MODE_FILTER = 2
+from intramuros.security.calls import Rule, program
+
+_CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_NEWIPC = 0x10000000, 0x40000000, 0x08000000
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
+_SECCOMP_SET_MODE_FILTER = 1
+_ALL_THREADS, _KEEP_SPECULATION = 1, 4  # speculation stays as it is: the engine has no other tenant to hide from
+_SECCOMP, _CAPSET = {"x86_64": 317, "aarch64": 277}, {"x86_64": 126, "aarch64": 91}
+_CAPABILITY_VERSION = 0x20080522
 
 # linux/landlock.h; the call numbers are the same on every architecture.
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
-_LANDLOCK_READ = (1 << 2) | (1 << 3)  # files and folders
+_WRITE_FILE, _READ_FILE, _READ_DIR, _MAKE_SOCK, _IOCTL_DEV = 1 << 1, 1 << 2, 1 << 3, 1 << 9, 1 << 15
 _LANDLOCK_FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
 _LANDLOCK_TCP = 0b11
 _LANDLOCK_SCOPES = 0b11  # abstract Unix sockets, signals
-
-# Numbers of arch/x86/entry/syscalls/syscall_64.tbl and asm-generic/unistd.h. What a parser never needs: connections,
-# new processes and programs, other processes' memory and signals, kernel objects, namespaces, queues.
-_SHARED_CALLS = (424, 425, 426, 427, 434, 435, 438)  # pidfd_send_signal, io_uring_*, pidfd_open, clone3, pidfd_getfd
-_CALLS = {
-    "x86_64": (
-        0xC000003E,
-        (29, 30, 41, 42, 43, 44, 46, 49, 50, 53, 56, 57, 58, 59, 62, 64, 68, 101, 135, 155, 161, 165, 166, 175, 200,
-         234, 240, 246, 248, 249, 250, 272, 288, 298, 304, 308, 310, 311, 313, 319, 321, 322, 323),
-    ),
-    "aarch64": (
-        0xC00000B7,
-        (39, 40, 41, 51, 92, 97, 104, 105, 117, 129, 130, 131, 180, 186, 190, 194, 196, 198, 199, 200, 201, 202, 203,
-         206, 211, 217, 218, 219, 220, 221, 241, 242, 265, 268, 270, 271, 273, 279, 280, 281, 282),
-    ),
-}  # fmt: skip
-_X32_CALLS = 0x40000000
 
 
 @lru_cache(maxsize=1)
@@ -51,8 +39,8 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def _prctl(option: int, value: int, address: int = 0) -> int:
-    return int(_libc().prctl(option, *(ctypes.c_ulong(word) for word in (value, address, 0, 0))))
+def _prctl(option: int, value: int) -> int:
+    return int(_libc().prctl(option, *(ctypes.c_ulong(word) for word in (value, 0, 0, 0))))
 
 
 def _syscall(number: int, *arguments: int | bytes | None) -> int:
@@ -62,29 +50,57 @@ def _syscall(number: int, *arguments: int | bytes | None) -> int:
     return int(call(ctypes.c_long(number), *words))
 
 
-def drop_privileges() -> None:
-    """No new privileges by any program, no core dumps, memory closed to debuggers of the same user."""
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    _prctl(_PR_SET_DUMPABLE, 0)
+def drop_privileges() -> bool:
+    """No new privileges by any program, no capabilities, no core dumps, memory closed to debuggers of the same user.
+
+    After `leave_network`, which grants all capabilities inside the new namespace.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    held = _prctl(_PR_SET_NO_NEW_PRIVS, 1) == 0 and _drop_capabilities()
+    return _prctl(_PR_SET_DUMPABLE, 0) == 0 and held
+
+
+def _drop_capabilities() -> bool:
+    number = _CAPSET.get(platform.machine())
+    if number is None:
+        return False
+    return _syscall(number, struct.pack("=Ii", _CAPABILITY_VERSION, 0), bytes(24)) == 0
 
 
 def die_with_parent() -> None:
-    """The kernel kills this process when the thread that started it ends."""
+    """The kernel kills this process when the thread that started it ends. After `leave_network`, which undoes it."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def leave_network() -> bool:
-    """Moves into an empty network namespace: no interface, not even loopback. The process must have one thread."""
-    return any(_libc().unshare(flags) == 0 for flags in (_CLONE_NEWUSER | _CLONE_NEWNET, _CLONE_NEWNET))
+    """Moves into an empty network namespace: no interface, not even loopback. The process must have one thread.
 
-
-def only_read(paths: Iterable[Path]) -> bool:
-    """Lets this process open nothing but files below `paths`, and those for reading only (Landlock).
-
-    Files that are open already stay open. Needs `drop_privileges` first.
+    It also leaves the shared memory and queues of the system. Capabilities gained by it are to be dropped.
     """
-    abi = _syscall(_LANDLOCK_CREATE, None, 0, 1)
+    if platform.system() != "Linux":
+        return False
+    own = _CLONE_NEWNET | _CLONE_NEWIPC
+    return any(_libc().unshare(flags) == 0 for flags in (_CLONE_NEWUSER | own, own, _CLONE_NEWNET))
+
+
+def close_descriptors(*, but: Iterable[int]) -> None:
+    """Closes every open file but these and the three standard ones."""
+    kept = {0, 1, 2, *but}
+    for number in [int(entry.name) for entry in Path("/dev/fd").iterdir()]:
+        if number not in kept:
+            with contextlib.suppress(OSError):  # the one that listed the folder is closed already
+                os.close(number)
+
+
+def only_open(
+    read: Iterable[Path], *, listen_in: Path | None = None, devices: Iterable[Path] = (), unlike: Path | None = None
+) -> bool:
+    """Lets this process open nothing but files below `read`, for reading, and `devices` (Landlock).
+
+    In the folder `listen_in` it may make sockets, nothing else. Files that are open already stay open. The result is
+    tried: the file `unlike`, which it may not read any more, must not open. Needs `drop_privileges` first.
+    """
+    abi = _landlock_version()
     if abi < 1:
         return False
     rights = struct.pack(
@@ -97,44 +113,63 @@ def only_read(paths: Iterable[Path]) -> bool:
     if ruleset < 0:
         return False
     try:
-        for path in paths:
-            _allow_reading(ruleset, path)
-        return _syscall(_LANDLOCK_RESTRICT, ruleset, 0) == 0
+        for path in read:
+            _allow(ruleset, path, _READ_FILE | _READ_DIR)
+        for path in devices:
+            _allow(ruleset, path, _READ_FILE | _WRITE_FILE | _READ_DIR | (_IOCTL_DEV if abi >= 5 else 0))
+        if listen_in is not None:
+            _allow(ruleset, listen_in, _MAKE_SOCK)
+        return _syscall(_LANDLOCK_RESTRICT, ruleset, 0) == 0 and _is_closed(unlike)
     finally:
         os.close(ruleset)
 
 
-def _allow_reading(ruleset: int, path: Path) -> None:
+def _landlock_version() -> int:
+    return _syscall(_LANDLOCK_CREATE, None, 0, 1) if platform.system() == "Linux" else -1
+
+
+def _allow(ruleset: int, path: Path, rights: int) -> None:
     try:
-        folder = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return  # what isn't there need not be allowed
     try:
-        allowed = _LANDLOCK_READ if path.is_dir() else 1 << 2
-        _syscall(_LANDLOCK_ADD, ruleset, 1, struct.pack("=Qi", allowed, folder), 0)
+        allowed = rights if path.is_dir() else rights & (_READ_FILE | _WRITE_FILE | _IOCTL_DEV)
+        _syscall(_LANDLOCK_ADD, ruleset, 1, struct.pack("=Qi", allowed, place), 0)
     finally:
-        os.close(folder)
+        os.close(place)
 
 
-def forbid_calls() -> bool:
-    """System calls a parser never needs fail with EPERM from here on (seccomp). Needs `drop_privileges` first."""
-    if platform.machine() not in _CALLS:
+def _is_closed(path: Path | None) -> bool:
+    if path is None:
+        return True
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError:
+        return True
+    return False
+
+
+def forbid_calls(allowed: Mapping[str, Rule]) -> bool:
+    """System calls of the list in `security.calls` fail from here on but for those allowed, in every thread (seccomp).
+
+    Called again it only takes away more. Needs `drop_privileges` first.
+    """
+    machine = platform.machine()
+    if machine not in _SECCOMP or platform.system() != "Linux":
         return False
-    architecture, numbers = _CALLS[platform.machine()]
-    numbers = (*numbers, *_SHARED_CALLS)
-    refuse, kill, allow = 0x00050000 | errno.EPERM, 0x80000000, 0x7FFF0000
-    checks = [(number, len(numbers) - place) for place, number in enumerate(numbers)]
-    program = [
-        (0x20, 0, 0, 4),  # load the architecture
-        (0x15, 1, 0, architecture),
-        (0x06, 0, 0, kill),
-        (0x20, 0, 0, 0),  # load the call's number
-        (0x35, len(numbers) + 1, 0, _X32_CALLS),
-        *((0x15, jump, 0, number) for number, jump in checks),
-        (0x06, 0, 0, allow),
-        (0x06, 0, 0, refuse),
-    ]
-    code = b"".join(struct.pack("=HBBI", *step) for step in program)
+    code = program(allowed, machine)
     steps = ctypes.create_string_buffer(code, len(code))
-    header = ctypes.create_string_buffer(struct.pack("HP", len(program), ctypes.addressof(steps)))
-    return _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(header)) == 0
+    header = struct.pack("HP", len(code) // 8, ctypes.addressof(steps))
+    return _syscall(_SECCOMP[machine], _SECCOMP_SET_MODE_FILTER, _ALL_THREADS | _KEEP_SPECULATION, header) == 0
+
+
+def limit(**most: int | None) -> None:
+    """Sets resource limits by their names in lower case (`fsize=0`); None and what the system doesn't have is left."""
+    for name, value in most.items():
+        number = getattr(resource, f"RLIMIT_{name.upper()}", None)
+        if number is None or value is None:
+            continue
+        hard = resource.getrlimit(number)[1]
+        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(number, (allowed, allowed))

@@ -197,6 +197,8 @@ RULES = (
     Rule("POST", "/administration/audit/verify", "audit.verify", Access.AUDITOR),
     Rule("GET", "/administration/audit/export", "audit.export", Access.AUDITOR),
     Rule("GET", "/administration/audit/public-key", "audit.public-key", Access.AUDITOR),
+    Rule("GET", "/administration/isolation", "isolation.show", Access.ADMINISTRATOR),
+    Rule("POST", "/administration/isolation", "selftest.isolation", Access.ADMINISTRATOR),
     # How a person signs in.
     Rule("GET", "/account", "account.show", enrolling=True),
     Rule("GET", "/account/prove", "prove.show", enrolling=True),

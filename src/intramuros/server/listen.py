@@ -20,6 +20,7 @@ from intramuros import __version__
 from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.identity import TLS_COOKIE
 from intramuros.app import App
+from intramuros.errors import IntramurosError
 from intramuros.server.asgi import application
 from intramuros.server.connections import Connections
 from intramuros.server.guard import Guard
@@ -38,10 +39,13 @@ def serve(app: App, *, tls: bool | None = None, announce: Announce | None = None
     """Serves until SIGTERM or SIGINT.
 
     Raises: AlreadyRunning for a second server on this data or a port in use, SettingsError for an address that can't be
-    used, or may not be used without TLS or a second factor.
+    used, or may not be used without TLS or a second factor; IsolationTooWeak when
+    the policy asks for more than this machine grants.
     """
     place = place_for(app.settings, tls=tls)
     check_protected(place, is_protected=app.users.has_protected_administrator())
+    if app.settings.isolation_required != "none":
+        asyncio.run(app.isolation.look())
     with server_lock(app.settings.run_folder) as lock, bound(place) as listening:
         place = place.at(listening.getsockname()[1])
         lock.write(place.url)
@@ -65,9 +69,11 @@ async def _serve(app: App, place: Place, listening: socket.socket, announce: Ann
             await _announce(app, place, announce)
             if isinstance(certificates, OwnAuthority) and not place.is_loopback:
                 announce("Other machines must trust this server's authority once: intramuros tls export")
+            looking = asyncio.create_task(_announce_isolation(app, announce), name="look at the isolation")
             told = asyncio.create_task(stopping.wait())
             await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
             told.cancel()
+            looking.cancel()
             if following is not None:
                 following.cancel()
             serving.stop()
@@ -117,6 +123,20 @@ async def _announce(app: App, place: Place, announce: Announce) -> None:
             token = await asyncio.to_thread(app.users.invite, "administrator", hours=LINK_HOURS)
         announce(f"Create the first administrator (works once, for {LINK_HOURS} hours):\n    {place.url}/first/{token}")
     announce("Stop with Ctrl-C.")
+
+
+async def _announce_isolation(app: App, announce: Announce) -> None:
+    """Says how far engine and reader are confined, once the model has had the processor for itself."""
+    with contextlib.suppress(IntramurosError):
+        async with app.pool.engine("default"):
+            pass
+    try:
+        standing = await app.isolation.look()
+    except IntramurosError as error:
+        announce(f"Isolation: can't be told ({error.message})")
+        return
+    lacking = "; ".join(f"{who} without {', '.join(walls)}" for who, walls in standing.missing.items())
+    announce(f"Isolation: {standing.level}" + (f" ({lacking}). Look: intramuros selftest isolation" * bool(lacking)))
 
 
 def _print(line: str) -> None:

@@ -20,6 +20,7 @@ QUIET = (
     *("projects.list", "documents.list", "models.list", "models.show", "keys.list", "sign_in.show", "first.show"),
     *("account.show", "prove.show", "prove.begin", "sign_in.second.show", "sign_in.passkey.begin"),
     *("codes.begin", "passkey.begin"),
+    "isolation.show",
 )
 """Looking at pages is recorded as well, and would hide here what a person did."""
 

@@ -26,6 +26,7 @@ TILES = (
     Tile("/break-glass", "glass", "alert", ("administrator", "auditor")),
     Tile("/administration/keys", "keys", "key"),
     Tile("/administration/backups", "backups", "download"),
+    Tile("/administration/isolation", "isolation", "wall"),
 )
 
 

@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from intramuros.documents import media, samples
+from intramuros.documents.reader import supervisor
 from intramuros.documents.reader.supervisor import Reader
+from intramuros.errors import IsolationTooWeak
+from intramuros.security.isolation import Confinement
 from intramuros.settings import load
 from tests.support import papers
 
@@ -67,21 +70,51 @@ async def test_picture_of_a_page(reader: Reader) -> None:
 
 async def test_the_kernel_confines_it(reader: Reader) -> None:
     held = await reader.confinement()
-    assert held.keys() == {"network", "files", "calls"}
-    if not held["files"]:
+    assert held == reader.known_confinement
+    if not held.files:
         pytest.skip("NOT TESTED: this kernel has no Landlock")
-    assert held["calls"]
+    assert held.calls and held.rights
 
 
 async def test_each_child_is_confined(reader: Reader) -> None:
     held = await reader.confinement()
     content = papers.pdf(*[["mot " * 20] * 60 for _ in range(200)])
     tasks = {asyncio.create_task(reader.read(content, media.PDF))}
-    await _until(lambda: any(_status(child).get("Seccomp") == "2" for child in _children(reader)) or not held["calls"])
+    await _until(lambda: any(_status(child).get("Seccomp") == "2" for child in _children(reader)) or not held.calls)
     assert all(_status(child)["NoNewPrivs"] == "1" for child in _children(reader))
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
+
+
+async def test_reading_steps_back_behind_answers_and_pictures_do_not(reader: Reader) -> None:
+    await reader.confinement()
+    content = papers.pdf(*[["mot " * 20] * 60 for _ in range(400)])
+    task = asyncio.create_task(reader.read(content, media.PDF))
+    await _until(lambda: any(_priority(child) == (os.SCHED_BATCH, 10) for child in _children(reader)))
+    task.cancel()
+    await asyncio.wait({task})
+    assert reader._process and _priority(str(reader._process.process.pid)) == (os.SCHED_OTHER, 0)
+
+
+async def test_a_policy_keeps_documents_from_a_reader_that_is_too_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "confinement", lambda pid, said: Confinement(calls=True, rights=True))
+    for required in ("none", "partial"):
+        reader = Reader(load({"data": tmp_path, "isolation_required": required}, environ={}))
+        assert (await reader.read(b"Bonjour", media.TEXT)).pages
+        reader.close()
+    reader = Reader(load({"data": tmp_path, "isolation_required": "full"}, environ={}))
+    with pytest.raises(IsolationTooWeak, match="without network, files"):
+        await reader.read(b"Bonjour", media.TEXT)
+    reader.close()
+
+
+async def test_only_libraries_can_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that was started in somebody's folder has it among the places of its modules; the reader has not."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    assert str(tmp_path) not in supervisor._libraries()
 
 
 async def test_a_cancelled_read_ends_its_child(reader: Reader) -> None:
@@ -131,6 +164,13 @@ def _status(pid: str) -> dict[str, str]:
     except OSError:
         return {}
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _priority(pid: str) -> tuple[int, int] | None:
+    try:
+        return os.sched_getscheduler(int(pid)), os.getpriority(os.PRIO_PROCESS, int(pid))
+    except ProcessLookupError:
+        return None
 
 
 def _is_zombie(pid: int) -> bool:

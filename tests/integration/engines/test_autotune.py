@@ -47,7 +47,7 @@ async def test_every_step_is_measured_and_reported(tmp_path: Path) -> None:
 async def test_what_is_copied_is_guessed_and_the_guesses_are_right(tmp_path: Path, starter_model: Path) -> None:
     model = engines.installed(starter_model)
     options = engines.options(model, engines.settings(tmp_path), slots=1, context_tokens=512, speculation="ngram-map-k")
-    async with Bench(Notices(tmp_path / "run"), Egress())._worker(model.path, options) as worker:
+    async with Bench(Notices(tmp_path / "run"), Egress())._worker(model, options) as worker:
         timings = (await worker.post("/completion", autotune.COPYING))["timings"]
     assert timings["draft_n_accepted"] > 0.5 * timings["predicted_n"]
 

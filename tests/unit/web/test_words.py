@@ -14,6 +14,8 @@ import pytest
 import intramuros.web
 from intramuros.errors import AlreadyRunning, IntramurosError
 from intramuros.models.catalogue import TRUST_SCALE
+from intramuros.security.attempts import ATTEMPTS
+from intramuros.security.isolation import LEVELS, WALLS
 from intramuros.server.access import RULES
 from intramuros.web.privacy import QUIET
 from intramuros.web.words import LANGUAGES, Words, load, preferred
@@ -76,6 +78,11 @@ def test_every_family_of_texts_is_complete() -> None:
             assert any(
                 f"error.{getattr(base, 'code', '')}" in known for base in kind.__mro__ if base is not IntramurosError
             ), kind
+    assert {f"attempt.{name}" for name in ATTEMPTS} <= known
+    assert {f"isolation.wall.{wall}" for wall in WALLS} <= known
+    for level in (*LEVELS, "unknown"):
+        assert {f"isolation.level.{level}", f"isolation.explained.{level}"} <= known
+    assert {f"isolation.policy.{level}" for level in LEVELS} <= known
     for trust in TRUST_SCALE:
         assert {f"trust.{kind}.{trust}" for kind in ("short", "ask", "badge", "title", "text")} <= known
     for role in ("reader", "contributor", "owner"):

@@ -21,11 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import intramuros
 from intramuros.documents.document import Page, Reading
 from intramuros.documents.failures import CODES, failure
 from intramuros.documents.parse.limits import unpacked_mib
 from intramuros.documents.reader import wire
-from intramuros.errors import DocumentError
+from intramuros.errors import DocumentError, IsolationTooWeak
+from intramuros.security.attempts import Targets
+from intramuros.security.isolation import Confinement, confinement
 from intramuros.settings import Settings
 
 _PROGRAM = "intramuros.documents.reader.process"
@@ -72,9 +75,22 @@ class Reader:
         time_s = min(_RENDER_TIME_S, self._settings.reader_time_s)
         return await self._run(_picture, content, self._request("render", page=page, scale=scale, time_s=time_s))
 
-    async def confinement(self) -> dict[str, bool]:
-        """What the kernel grants to confine the reader: network, files, calls."""
-        return dict((await asyncio.get_running_loop().run_in_executor(self._threads, self._running)).confined)
+    async def confinement(self) -> Confinement:
+        """The walls around the reader's process, started if need be. Raises: IsolationTooWeak, DocumentError."""
+        return (await asyncio.get_running_loop().run_in_executor(self._threads, self._running)).confinement
+
+    @property
+    def known_confinement(self) -> Confinement | None:
+        """The walls around the process that runs; None while none does."""
+        process = self._process
+        return process.confinement if process and not process.has_ended else None
+
+    async def tried(self, targets: Targets) -> dict[str, str]:
+        """Has a process as for a document try every way out in place of reading one; how each attempt ended.
+
+        Raises: DocumentError.
+        """
+        return await self._run(_attempts, b"", self._request("try", targets=targets.to_json()))
 
     def close(self) -> None:
         """Ends the reader process and whatever it reads."""
@@ -146,7 +162,7 @@ class Reader:
     def _running(self) -> _Process:
         with self._lock:
             if self._process is None or self._process.has_ended:
-                self._process = _Process.started()
+                self._process = _Process.started(required=self._settings.isolation_required)
             return self._process
 
     def _discard(self, process: _Process) -> None:
@@ -159,18 +175,22 @@ class Reader:
 
 @dataclass(slots=True)
 class _Process:
-    """The running reader process. `confined`: what the kernel granted."""
+    """The running reader process."""
 
     process: subprocess.Popen[bytes]
     control: socket.socket
-    confined: dict[str, bool]
+    confinement: Confinement
 
     @classmethod
-    def started(cls) -> _Process:
-        """Raises: DocumentError `reader_failed`."""
+    def started(cls, *, required: str = "none") -> _Process:
+        """`required`: the level of isolation below which it gets no document.
+
+        Raises: DocumentError `reader_failed`, IsolationTooWeak.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         paths = [path for path in sys.path if Path(path).is_absolute()]  # isolated mode knows no PYTHONPATH
-        program = f"import sys; sys.path[:] = {paths!r}; from {_PROGRAM} import main; main({theirs.fileno()})"
+        start = f"main({theirs.fileno()}, {_libraries()!r})"
+        program = f"import sys; sys.path[:] = {paths!r}; from {_PROGRAM} import main; {start}"
         command = [sys.executable, "-I", "-B", "-c", program]
         environment = {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
         try:
@@ -196,7 +216,13 @@ class _Process:
             process.kill()
             process.wait()
             raise failure("reader_failed")
-        return cls(process, ours, hello["confined"])
+        started = cls(process, ours, confinement(process.pid, hello.get("confined")))
+        try:
+            started.confinement.require(required, what="the reader")
+        except IsolationTooWeak:
+            started.stop()
+            raise
+        return started
 
     @property
     def has_ended(self) -> bool:
@@ -321,6 +347,23 @@ def _pages(job: _Job, progress: Progress | None) -> Reading:
                 tuple(pages), done["title"], tuple(str(warning)[:40] for warning in done.get("warnings", ())[:10])
             )
     raise _Ended
+
+
+def _attempts(job: _Job) -> dict[str, str]:
+    for message in job.messages():
+        if isinstance(message, dict) and isinstance(message.get("attempts"), dict):
+            return {str(name): str(outcome) for name, outcome in message["attempts"].items()}
+        raise wire.BadFrame
+    raise _Ended
+
+
+def _libraries() -> list[str]:
+    """Where Python and installed packages are: what the reader may open. Not wherever else modules were found."""
+    prefixes = (Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve())
+    places = [Path(path).resolve() for path in sys.path if Path(path).is_absolute()]
+    inside = [path for path in places if any(prefix == path or prefix in path.parents for prefix in prefixes)]
+    ours = Path(intramuros.__file__).resolve().parent.parent
+    return [str(path) for path in dict.fromkeys([*inside, Path(sys.base_prefix) / "lib", ours])]
 
 
 def _picture(job: _Job) -> bytes:
