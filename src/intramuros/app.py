@@ -11,14 +11,19 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from yarl import URL
+
 from intramuros.accounts.break_glass import BreakGlass
 from intramuros.accounts.caller import LOCAL
+from intramuros.accounts.elsewhere import DirectorySignIn
 from intramuros.accounts.erasing import AccessEraser, AccountsEraser
+from intramuros.accounts.external import ExternalPeople, Policy, roles_from
 from intramuros.accounts.factors import Factors
 from intramuros.accounts.groups import Groups
 from intramuros.accounts.identity import Identity
 from intramuros.accounts.keys import ApiKeys
 from intramuros.accounts.leaving import Leaving
+from intramuros.accounts.oidc import Client, OpenIdProvider
 from intramuros.accounts.projects import Projects
 from intramuros.accounts.sessions import Sessions
 from intramuros.accounts.steps import Steps
@@ -39,8 +44,10 @@ from intramuros.models.catalogue import load as load_catalogue
 from intramuros.models.installed import InstalledModels
 from intramuros.observability.metrics import Metrics
 from intramuros.privacy.audit_webhook import webhook
-from intramuros.privacy.egress import Egress
+from intramuros.privacy.directory import FILTER, Directory
+from intramuros.privacy.egress import Egress, Rule
 from intramuros.privacy.erase.erasure import Erasure
+from intramuros.privacy.json_client import JsonClient
 from intramuros.privacy.redact.redactor import Redactor
 from intramuros.retrieval.search import Search
 from intramuros.security.crypto import derive
@@ -94,6 +101,8 @@ class App:
     break_glass: BreakGlass
     reach: Reach
     remove_project: RemoveProject
+    people_elsewhere: ExternalPeople
+    provider: OpenIdProvider | None
     egress: Egress
     catalogue: Catalogue
     models: InstalledModels
@@ -255,6 +264,10 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
     identity = Identity(database, sessions=sessions, keys=api_keys)
     projects = Projects(database, subject_keys)
     groups = Groups(database)
+    policy = Policy(creates=settings.sso_creates, roles=roles_from(settings.sso_roles))
+    people_elsewhere = ExternalPeople(database, users, groups, policy)
+    if settings.ldap_url is not None:
+        users.elsewhere = DirectorySignIn(_directory(settings, egress), people_elsewhere)
     metrics = Metrics()
 
     catalogue = load_catalogue()
@@ -345,6 +358,8 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         break_glass=BreakGlass(database),
         reach=Reach(projects, library, search),
         remove_project=RemoveProject(projects, library),
+        people_elsewhere=people_elsewhere,
+        provider=_provider(settings, egress, keys),
         egress=egress,
         catalogue=catalogue,
         models=models,
@@ -376,6 +391,37 @@ def _egress(settings: Settings) -> Egress:
             f"INTRAMUROS_EGRESS_ALLOWED can't be used: {error}.",
             hint="Name hosts, separated by commas: hub.example, *.example.org, http://host:8080, private:mirror.lan",
         ) from error
+
+
+def _provider(settings: Settings, egress: Egress, keys: DataKeys) -> OpenIdProvider | None:
+    """The OpenID Connect provider people sign in with, if one is set; its own host may be reached by that."""
+    if settings.oidc_issuer is None:
+        return None
+    client = Client(
+        settings.oidc_issuer,
+        settings.oidc_client_id,
+        settings.oidc_client_secret,
+        name=settings.oidc_name,
+        groups_claim=settings.oidc_groups_claim,
+        trusts_email=settings.oidc_trust_email,
+    )
+    url = URL(client.issuer)
+    rule = Rule(url.raw_host or "", url.scheme, url.port or 443, private=True)
+    reaching = egress.permitting([rule], reason="the sign-in service")
+    return OpenIdProvider(client, JsonClient(reaching), key=derive(keys.data, "oidc"))
+
+
+def _directory(settings: Settings, egress: Egress) -> Directory:
+    """The directory whose passwords sign people in."""
+    return Directory(
+        settings.ldap_url or "",
+        settings.ldap_base,
+        egress,
+        user=settings.ldap_user,
+        password=settings.ldap_password,
+        ca_file=str(settings.ldap_ca_file) if settings.ldap_ca_file else None,
+        filter=settings.ldap_filter or FILTER,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,26 @@ class Settings:
     second_factor_required: str = _setting(
         "", "roles whose people must have a second factor, with commas between: administrator,auditor"
     )
+    oidc_issuer: str | None = _setting(None, "OpenID Connect provider people sign in with: its issuer, https://…")
+    oidc_client_id: str = _setting("intramuros", "name of this installation at the provider")
+    oidc_client_secret: str | None = _setting(None, "secret of this installation at the provider", secret=True)
+    oidc_name: str = _setting("SSO", "what people call the provider, on the sign-in page")
+    oidc_groups_claim: str = _setting("groups", "claim of the provider's tokens that lists a person's groups")
+    oidc_trust_email: bool = _setting(
+        False, "take the provider's e-mail addresses as verified though it does not say so"
+    )
+    ldap_url: str | None = _setting(None, "directory whose passwords sign people in: ldaps://…")
+    ldap_base: str = _setting("", "branch of the directory that people and groups are searched in: dc=firm,dc=example")
+    ldap_user: str | None = _setting(None, "entry that searches the directory; else nobody's")
+    ldap_password: str | None = _setting(None, "its password", secret=True)
+    ldap_ca_file: Path | None = _setting(None, "certificates that vouch for the directory, else the system's")
+    ldap_filter: str | None = _setting(
+        None, "filter that finds a person by {login}; else by mail, userPrincipalName, uid and sAMAccountName"
+    )
+    sso_creates: bool = _setting(True, "make an account for people the provider or directory knows and we don't")
+    sso_roles: str = _setting(
+        "", "roles given by groups there, at each sign-in: administrator=IT; auditor=Compliance; else kept here"
+    )
     log_level: str = _setting("info", "debug, info, warning or error")
 
     @property

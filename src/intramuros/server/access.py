@@ -160,6 +160,8 @@ RULES = (
     Rule("GET", "/static/{version}/{name}", "static", Access.PUBLIC, audited=False),
     Rule("GET", "/sign-in", "sign_in.show", Access.PUBLIC),
     Rule("POST", "/sign-in", "sign_in", Access.PUBLIC),
+    Rule("GET", "/sign-in/sso", "sign_in.sso.begin", Access.PUBLIC),
+    Rule("GET", "/sign-in/sso/callback", "sign_in.sso", Access.PUBLIC),
     Rule("GET", "/sign-in/second", "sign_in.second.show", Access.PUBLIC),
     Rule("POST", "/sign-in/second", "sign_in.second", Access.PUBLIC),
     Rule("POST", "/sign-in/passkey/options", "sign_in.passkey.begin", Access.PUBLIC),

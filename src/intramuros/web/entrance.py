@@ -6,6 +6,8 @@ comes from pages of other sites.
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from starlette.responses import Response
 
 from intramuros.errors import BadRequest, Conflict, IntramurosError, NotSignedIn, TooMany
@@ -14,12 +16,12 @@ from intramuros.web.signing_in import forget_session, own_address, password_show
 from intramuros.web.visit import Form, Visit, redirect
 
 
-def sign_in_page(visit: Visit) -> Response:
+def sign_in_page(visit: Visit, *, status: int = 200, problem: Problem | None = None) -> Response:
     """The form; whoever is signed in already goes on."""
     wanted = own_address(visit.request.query_params.get("next", ""))
     if visit.who is not None:
         return redirect(wanted)
-    return _page(visit, wanted=wanted)
+    return _page(visit, wanted=wanted, status=status, problem=problem)
 
 
 def sign_in(visit: Visit, form: Form) -> Response:
@@ -68,9 +70,17 @@ def sign_out(visit: Visit, form: Form) -> Response:
 
 
 def _page(visit: Visit, *, wanted: str, email: str = "", status: int = 200, problem: Problem | None = None) -> Response:
-    has_passkeys = visit.site is not None
+    provider = visit.app.provider
     return visit.page(
-        "sign_in.html", status=status, problem=problem, email=email, next=wanted, has_passkeys=has_passkeys
+        "sign_in.html",
+        status=status,
+        problem=problem,
+        email=email,
+        next=wanted,
+        has_passkeys=visit.site is not None,
+        provider=None if provider is None else provider.client.name,
+        sso_link=f"/sign-in/sso?{urlencode({'next': wanted})}",
+        has_directory=visit.app.users.elsewhere is not None,
     )
 
 

@@ -25,6 +25,7 @@ from intramuros.web import (
     records,
     second,
     sharing,
+    sso,
     viewer,
 )
 from intramuros.web.ask import ask
@@ -54,6 +55,8 @@ def routes(app: App) -> list[BaseRoute]:
         Route("/static/{version}/{name}", visits.look.statics.send, methods=["GET"]),
         Route("/sign-in", shown(entrance.sign_in_page), methods=["GET"]),
         Route("/sign-in", sent(entrance.sign_in, needs_session=False), methods=["POST"]),
+        Route("/sign-in/sso", live(sso.begin), methods=["GET"]),
+        Route("/sign-in/sso/callback", live(sso.finish), methods=["GET"]),
         Route("/sign-in/second", shown(second.show), methods=["GET"]),
         Route("/sign-in/second", sent(second.finish, needs_session=False), methods=["POST"]),
         Route("/sign-in/passkey/options", told(passkeys.begin, needs_session=False), methods=["POST"]),
