@@ -100,7 +100,8 @@ class Installation:
         self.servers.clear()
 
     def new_key(self) -> str:
-        return str(self.run("keys", "create", "test", "--json").json["key"])
+        scopes = (part for scope in ("chat", "search", "documents", "privacy", "admin") for part in ("--scope", scope))
+        return str(self.run("keys", "create", "test", *scopes, "--json").json["key"])
 
 
 @pytest.fixture
