@@ -36,7 +36,9 @@ from intramuros.documents.ingest import Ingest
 from intramuros.documents.library import Library
 from intramuros.documents.reader.supervisor import Reader
 from intramuros.engines.embedder import Embedder
+from intramuros.engines.engine import Engine
 from intramuros.engines.forgetting import Forgetting
+from intramuros.engines.outside import OutsideEngine
 from intramuros.engines.pool import EnginePool
 from intramuros.errors import Conflict, IntramurosError, NotInitialised, SettingsError
 from intramuros.models.catalogue import Catalogue
@@ -48,6 +50,9 @@ from intramuros.privacy.directory import FILTER, Directory
 from intramuros.privacy.egress import Egress, Rule
 from intramuros.privacy.erase.erasure import Erasure
 from intramuros.privacy.json_client import JsonClient
+from intramuros.privacy.redact.aliases import Aliases
+from intramuros.privacy.redact.kept import KeptAliases
+from intramuros.privacy.redact.organisation import OrganisationDirectory
 from intramuros.privacy.redact.redactor import Redactor
 from intramuros.retrieval.search import Search
 from intramuros.security.crypto import derive
@@ -121,9 +126,15 @@ class App:
     redactor: Redactor
     erasure: Erasure
     forgetting: Forgetting
+    directory: OrganisationDirectory
+    aliases: KeptAliases
     backup: Backup
     use: Use | None = None
     """This process's share in the data folder, which a restore or a change of keys must have alone."""
+
+    def outside(self, engine: Engine, aliases: Aliases) -> OutsideEngine:
+        """An engine beyond the walls as it may be used: everything that goes to it passes the redactor."""
+        return OutsideEngine(engine, self.redactor.with_names(self.directory.names()), aliases)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[App]:
@@ -136,7 +147,9 @@ class App:
         loading = asyncio.create_task(self._load_default(), name="load default model")
         embedder = asyncio.create_task(self.embedder.load(), name="load embedder")
         counting = asyncio.create_task(self._write_usage(), name="write the usage of keys")
-        forgetting = asyncio.create_task(self.forgetting.watch(self.pool), name="renew engines")
+        forgetting = asyncio.create_task(
+            self.forgetting.watch(self.pool, also=self.aliases.clear), name="renew engines"
+        )
         try:
             yield self
         finally:
@@ -325,6 +338,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         backup=backup,
     )
     forgetting = Forgetting(database, pool.folder)
+    aliases = KeptAliases()
     erasure = Erasure(
         database,
         subject_keys,
@@ -334,6 +348,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
             DocumentsEraser(database, blobs),
             ConversationsEraser(database, subject_keys),
             AccountsEraser(database),
+            aliases,
         ),
         engines=forgetting,
         backups=backup.forget_erased,
@@ -379,6 +394,8 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         erasure=erasure,
         forgetting=forgetting,
         backup=backup,
+        directory=OrganisationDirectory(database, users),
+        aliases=aliases,
     )
 
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from intramuros.cli.main import app
 from tests.installed import Installed, installation
+from tests.integration.web.files import docx, pdf
 
 LETTER = "Mme Anna Keller, IBAN CH93 0076 2011 6238 5295 7.\n"
 
@@ -73,3 +74,44 @@ def test_a_map_of_something_else_is_refused(installed: Installed, tmp_path: Path
         other.write_text(content, encoding="utf-8")
         result = run("-", "--map", str(other), text="a")
         assert result.exit_code == 1 and other.read_text(encoding="utf-8") == content
+
+
+def test_documents_are_read_and_pictures_are_refused(installed: Installed, tmp_path: Path) -> None:
+    document = tmp_path / "letter.docx"
+    document.write_bytes(docx(["Mme Anna Keller, IBAN CH93 0076 2011 6238 5295 7."]))
+    result = run(str(document))
+    assert result.exit_code == 0 and "Keller" not in result.stdout and "\u27e6PERSON_" in result.stdout
+    scan = tmp_path / "scan.pdf"
+    scan.write_bytes(pdf([""]))
+    refused = run(str(scan))
+    assert refused.exit_code == 1 and not refused.stdout
+    broken = tmp_path / "broken.docx"
+    broken.write_bytes(b"PK\x03\x04 no archive")
+    assert run(str(broken)).exit_code == 1
+    binary = tmp_path / "x.txt"
+    binary.write_bytes(b"\xff\xfe\xff")
+    assert run(str(binary)).exit_code == 1
+
+
+def directory(*arguments: str, text: str | None = None) -> Result:
+    return CliRunner().invoke(app, ["directory", *arguments], input=text)
+
+
+def test_the_organisations_directory(installed: Installed) -> None:
+    assert "zyta" in run("-", text="bonjour zyta qorn").stdout
+    assert json.loads(directory("add", "--file", "-", "--json", text="Zyta  Qorn\n\nOb Lim\n").stdout) == {
+        "added": 2,
+        "total": 2,
+    }
+    assert json.loads(directory("add", "Zyta Qorn", "--json").stdout)["added"] == 0
+    assert "zyta" not in run("-", text="bonjour zyta qorn").stdout
+    assert "Qorn" not in run("-", text="Vu par QORN zyta, merci Qorn").stdout.title()
+    assert json.loads(directory("list", "--json").stdout) == ["Ob Lim", "Zyta Qorn"]
+    assert directory("remove", "Zyta Qorn").exit_code == 0
+    assert "zyta" in run("-", text="bonjour zyta qorn").stdout
+    assert directory("remove", "Zyta Qorn").exit_code == 1
+    for wrong in ("Qorn", "Agent 007 Bond", "x" * 90 + " " + "y" * 90):
+        assert directory("add", wrong).exit_code == 1
+    written = "".join(str(record.facts) for record in installed.records("directory.add"))
+    assert "Zyta" not in written and len(installed.records("directory.add")) == 5
+    assert b"Qorn" not in b"".join(p.read_bytes() for p in installed.app.settings.data.rglob("*") if p.is_file())

@@ -16,11 +16,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from intramuros.accounts.users import Users
 from intramuros.api.body import only, read_object, text
 from intramuros.api.projects import as_json, caller_of, entry_of
 from intramuros.errors import BadRequest, StorageCorrupt
 from intramuros.privacy.redact.aliases import Aliases
+from intramuros.privacy.redact.organisation import OrganisationDirectory
 from intramuros.privacy.redact.redactor import Redacted, Redactor
 from intramuros.privacy.redact.restore import Restorer
 
@@ -31,8 +31,8 @@ LANGUAGES = frozenset({"", "fr", "de", "it", "en"})
 class PrivacyRoutes:
     """The routes below `/privacy/v1`."""
 
-    def __init__(self, redactor: Redactor, users: Users, *, key: bytes) -> None:
-        self.redactor, self.users, self._key = redactor, users, key
+    def __init__(self, redactor: Redactor, directory: OrganisationDirectory, *, key: bytes) -> None:
+        self.redactor, self.directory, self._key = redactor, directory, key
 
     def routes(self) -> list[BaseRoute]:
         """What the server mounts."""
@@ -71,8 +71,7 @@ class PrivacyRoutes:
         return as_json({"text": restored, "restored": restorer.restored, "unknown": restorer.unknown})
 
     def _redacted(self, redactor: Redactor, written: str, aliases: Aliases, language: str) -> Redacted:
-        names = [user.name for user in self.users.list()]
-        return redactor.with_names(names).hide(written, aliases, language=language)
+        return redactor.with_names(self.directory.names()).hide(written, aliases, language=language)
 
     def _sealed(self, aliases: Aliases, owner: bytes) -> str:
         return urlsafe_b64encode(aliases.sealed(self._key, context=owner)).decode()

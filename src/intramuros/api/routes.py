@@ -31,7 +31,7 @@ def routes(app: App) -> list[BaseRoute]:
         *PeopleRoutes(app.users, app.groups, app.leaving, app.reach).routes(),
         *GroupRoutes(app.groups, app.users).routes(),
         *BreakGlassRoutes(app.break_glass).routes(),
-        *PrivacyRoutes(app.redactor, app.users, key=derive(app.keys.data, "aliases")).routes(),
+        *PrivacyRoutes(app.redactor, app.directory, key=derive(app.keys.data, "aliases")).routes(),
         Route("/health", Health(app.isolation).show, methods=["GET"]),
         Route("/metrics", MetricsPage(app.metrics, app.pool, app.audit).show, methods=["GET"]),
     ]

@@ -1,15 +1,16 @@
-"""Files a command writes: complete under their name, readable by this user alone, or not there at all."""
+"""Files a command reads, and files it writes: complete under their name, for this user alone, or not there at all."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from intramuros.errors import BadRequest
+from intramuros.errors import BadRequest, NotFound
 
 
 @contextmanager
@@ -31,3 +32,24 @@ def written_whole(path: Path) -> Iterator[TextIO]:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise BadRequest(f"{path} can't be written: {error.strerror}.") from error
+
+
+def bytes_of(file: str) -> bytes:
+    """The content of a file, or of standard input for `-`. Raises: NotFound."""
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise NotFound(f"{file} can't be read: {error.strerror}.") from None
+
+
+def text_of(file: str) -> str:
+    """The text of a file, or of standard input for `-`. Raises: NotFound, BadRequest when it is no text."""
+    return decoded(bytes_of(file))
+
+
+def decoded(content: bytes) -> str:
+    """The text these bytes are. Raises: BadRequest."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadRequest("This is not text in UTF-8.", hint="Save it as UTF-8 text, or give a PDF or DOCX.") from None

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from intramuros import __version__
-from intramuros.cli import audit, backup, erase, groups, keys, models, projects, recovery, tls, users
+from intramuros.cli import audit, backup, directory, erase, groups, keys, models, projects, recovery, tls, users
 from intramuros.cli.add import add
 from intramuros.cli.ask import ask
 from intramuros.cli.console import out
@@ -48,6 +48,7 @@ for function in (init, serve, add, search, ask, redact, selftest, demo, restore,
 app.add_typer(audit.app, name="audit")
 app.add_typer(erase.app, name="erase")
 app.add_typer(backup.app, name="backup")
+app.add_typer(directory.app, name="directory")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.add_typer(tls.app, name="tls")

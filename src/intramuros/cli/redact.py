@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from intramuros.accounts.caller import LOCAL
 from intramuros.cli.console import AsJson, DataFolder, command, opened, print_json
-from intramuros.errors import BadRequest, NotFound
+from intramuros.cli.files import bytes_of, decoded, text_of
+from intramuros.documents.media import HEAD_BYTES, sniff
+from intramuros.errors import BadRequest
 from intramuros.privacy.redact.aliases import Aliases
 from intramuros.privacy.redact.restore import Restorer
+
+if TYPE_CHECKING:
+    from intramuros.app import App
 
 
 @command
 def redact(  # noqa: PLR0917
-    file: Annotated[str, typer.Argument(help="A text file, or - for standard input.")],
+    file: Annotated[str, typer.Argument(help="A text file, a PDF or DOCX, or - for standard input.")],
     map_file: Annotated[
         Path | None,
         typer.Option("--map", metavar="MAP", help="Keep the aliases in this file (0600), and go on with those in it."),
@@ -39,14 +45,14 @@ def redact(  # noqa: PLR0917
     as_json: AsJson = False,
 ) -> None:
     """Pseudonymise a text: persons, accounts, numbers and addresses become aliases; secrets stop it."""
-    text = _read(file)
     if restore is not None:
-        _restore(text, Aliases.load(_json_of(restore)), data, as_json=as_json)
+        _restore(text_of(file), Aliases.load(_json_of(restore)), data, as_json=as_json)
         return
     aliases = Aliases.load(_json_of(map_file)) if map_file is not None and map_file.exists() else Aliases()
     changes = dict(_change(entry) for entry in policy or [])
     with opened(data) as intramuros, intramuros.audit.entry_sync("redact", by=LOCAL, via="cli") as entry:
-        known = [user.name for user in intramuros.users.list()] + (_read(str(names)).splitlines() if names else [])
+        text = _text(intramuros, file)
+        known = intramuros.directory.names() + (text_of(str(names)).splitlines() if names else [])
         redactor = replace(intramuros.redactor, policy=intramuros.redactor.policy.changed(changes)).with_names(known)
         redacted = redactor.hide(text, aliases)
         entry.note(masked=redacted.counts, size_bytes=len(text.encode()))
@@ -71,19 +77,25 @@ def _restore(text: str, aliases: Aliases, data: Path | None, *, as_json: bool) -
         sys.stdout.write(restored)
 
 
-def _read(file: str) -> str:
-    try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return content.decode()
-    except UnicodeDecodeError:
-        raise BadRequest("This is not text in UTF-8.", hint="Documents are read with: intramuros add") from None
-    except OSError as error:
-        raise NotFound(f"{file} can't be read: {error.strerror}.") from None
+def _text(intramuros: App, file: str) -> str:
+    """What the file says; a PDF or DOCX is read in the confined reader. Raises: BadRequest, DocumentError, NotFound."""
+    content = bytes_of(file)
+    if not content.startswith((b"%PDF-", b"PK\x03\x04")):
+        return decoded(content)
+    name = "document.docx" if content.startswith(b"PK") else "document.pdf"
+    reading = asyncio.run(intramuros.reader.read(content, sniff(name, content[:HEAD_BYTES])))
+    silent = [str(page.number) for page in reading.pages if not page.has_text]
+    if silent:
+        raise BadRequest(
+            f"Nothing can be read on page {', '.join(silent[:5])}: what a picture shows can't be hidden.",
+            hint="Give a document with text on every page.",
+        )
+    return "\n\n".join(page.text for page in reading.pages) + "\n"
 
 
 def _json_of(path: Path) -> object:
     try:
-        value: object = json.loads(_read(str(path)))
+        value: object = json.loads(text_of(str(path)))
     except ValueError:
         raise BadRequest(f"{path} is not a map of aliases that Intramuros wrote.") from None
     return value

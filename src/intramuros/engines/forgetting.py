@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from intramuros.engines.pool import EnginePool
@@ -40,8 +40,8 @@ class Forgetting:
             left = running & notices.running()
         return {"ended": len(running - left), "still_running": len(left)}
 
-    async def watch(self, pool: EnginePool) -> None:
-        """Renews the pool's engines whenever somebody asked for it, until cancelled."""
+    async def watch(self, pool: EnginePool, *, also: Callable[[], object] = lambda: None) -> None:
+        """Renews the pool's engines whenever somebody asked for it, until cancelled; `also` is called then too."""
         seen, version = await asyncio.to_thread(self._asked), -1
         while True:
             await asyncio.sleep(_LOOK_S)
@@ -51,6 +51,7 @@ class Forgetting:
             version, asked = now, await asyncio.to_thread(self._asked)
             if asked != seen:
                 seen = asked
+                also()
                 await pool.renew()
 
     def _asked(self) -> int:

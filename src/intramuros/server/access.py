@@ -189,6 +189,8 @@ RULES = (
     Rule("POST", "/keys", "key.create"),
     Rule("POST", "/keys/{key}/revoke", "key.revoke"),
     Rule("GET", "/privacy", "privacy"),
+    Rule("GET", "/privacy/masking", "masking.show"),
+    Rule("POST", "/privacy/masking", "redact"),
     Rule("GET", "/administration", "administration", Access.OVERSEER),
     Rule("GET", "/administration/keys", "keys.list_all", Access.ADMINISTRATOR),
     Rule("POST", "/administration/keys/{key}/limit", "key.limit", Access.ADMINISTRATOR),

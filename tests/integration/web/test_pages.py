@@ -13,7 +13,7 @@ from intramuros.server.access import RULES, Access
 from tests.installed import Installed
 from tests.integration.web.conftest import People, text_of
 
-PAGES = ["/", "/models", "/keys", "/privacy"]
+PAGES = ["/", "/models", "/keys", "/privacy", "/privacy/masking"]
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -302,17 +302,18 @@ def _is_mac(text: str) -> bool:
     return len(set(re.sub(r"[:.\-]", "", text).upper())) > 1
 
 
+_NAMED_HOST = shape(r"(?:host|addr|address|server|bind|listen|dns|gateway|ip)[\"']? ?[=:] ?[\"']?(?: \x00)")
 _VERSION = r"(?<![vV§].)(?<![0-9A-Za-z_].)(?<![.\-/=].)"
 NETWORK = (
     Rule(
         "IP_ADDRESS",
-        re.compile(
-            r"[_A-Za-z](?i:(?:[a-z_]{0,24}(?:host|addr|address|server|bind|listen|dns|gateway|_ip))|p)"
-            r"[\"']?[ \t]?[=:][ \t]?[\"']?"
-            r"(?P<value>[0-9]{1,3}(?:\.[0-9]{1,3}){3})(?![\w.-])"
-        ),
+        re.compile(r"[0-9](?<=[=:\"' ].)[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![\w.-])"),
         is_ipv4,
+        0.1,
+        _NAMED_HOST,
         0.85,
+        before=32,
+        after=0,
     ),
     Rule(
         "IP_ADDRESS",

@@ -9,11 +9,19 @@ from __future__ import annotations
 import unicodedata
 
 
+def _plain(char: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", char.casefold()) if not unicodedata.combining(c))
+
+
+_LETTERS = (*range(0xC0, 0x250), *range(0x300, 0x370), *range(0x1E00, 0x1F00))
+_PLAIN = {code: _plain(chr(code)) for code in _LETTERS if _plain(chr(code)) != chr(code)}
+
+
 def fold(word: str) -> str:
     """A word without accents and case, as names are compared."""
     if word.isascii():
         return word.lower()
-    return "".join(c for c in unicodedata.normalize("NFKD", word.casefold()) if not unicodedata.combining(c))
+    return word.casefold().translate(_PLAIN)
 
 
 def _names(text: str) -> frozenset[str]:

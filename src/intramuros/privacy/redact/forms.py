@@ -77,20 +77,22 @@ def _columns(text: str) -> Iterator[Finding]:
     """Cells under a heading of persons, in rows that have as many cells as the heading's."""
     columns: list[int] = []
     separator, count, place = "", 0, 0
-    for line in text.split("\n"):
+    lines = text.split("\n")
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
         if columns and line.count(separator) == count:
             yield from _cells(line, place, separator, columns)
         else:
-            separator, count, columns = _headed(line)
+            separator, count, columns = _headed(line, below)
         place += len(line) + 1
 
 
-def _headed(line: str) -> tuple[str, int, list[int]]:
+def _headed(line: str, below: str) -> tuple[str, int, list[int]]:
+    """The columns of persons, if this is a heading: the separator, how often it stands in a line, which columns."""
     if len(line) > 400 or not line:
         return "", 0, []
     for separator in ("\t", ";", "|", ","):
         count = line.count(separator)
-        if count:
+        if count and below.count(separator) == count:
             cells = [fold(cell.strip(" \"'*_")) for cell in line.split(separator)]
             columns = [i for i, cell in enumerate(cells) if cell in _HEADINGS]
             is_sure = any(cells[i] not in _GENERAL for i in columns) or any(cell in _SURE for cell in cells)

@@ -69,13 +69,13 @@ def _in_run(text: str, tokens: list[Token], labelled: dict[int, bool]) -> Iterat
     first = tokens[0].start
     before = text[max(0, first - 40) : first].lower()
     at = 0
-    if first in labelled or before.endswith(INTRODUCERS):
+    if first in labelled or (before[-1:] == " " and before.endswith(INTRODUCERS)):
         is_weak = labelled.get(first, False)
         length = name_length(tokens, 0, is_titled=True)
         if length and not _is_firm(text, tokens, length) and (not is_weak or length > 1 or tokens[0].is_first_name):
             yield _finding(tokens, 0, length, 0.85)
             at = length
-    elif before.endswith(_SIGNED_ON_LINE) or (
+    elif (before[-2:] == ", " and before.endswith(_SIGNED_ON_LINE)) or (
         len(tokens) > 1 and (_MAIL_AFTER.match(text, tokens[-1].end) or _BORN.match(text, tokens[-1].end))
     ):
         length = name_length(tokens, 0)
@@ -138,27 +138,34 @@ def _at(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:
 
 def _unlisted(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:
     """A name none of whose words is a listed first name: by its surname, or by the sentence around it."""
-    token = tokens[at]
-    if token.folded in RELATIONS and at + 1 < len(tokens):
+    if tokens[at].folded in RELATIONS and at + 1 < len(tokens):
         return 0, 0.0, 0
     length = name_length(tokens, at)
-    if not length or _names_a_place(text, tokens, at) or _is_firm(text, tokens, at + length):
-        return 0, 0.0, max(0, length - 1)
-    others = tokens[at + 1 : at + length]
-    if token.folded in ORIENTAL and any(t.folded in MIDDLE or t.is_first_name for t in others):
-        return length, 0.8, 0
-    is_whole = at + length == len(tokens)
-    if length in {2, 3} and is_whole and not token.text.isupper() and is_surname(others[-1].folded):
-        return length, 0.65, 0
-    if length in {2, 3} and is_whole and token.folded in SURNAMES and token.text.isupper():
-        return length, 0.65, 0
-    is_free = at == 0 or _stands_alone(text, tokens, at)
-    is_short = token.text.isupper() and len(token.text) < 5
-    if length <= 3 and is_whole and is_free and not is_short and len(token.folded) > 2:
-        start, end = token.start, tokens[at + length - 1].end
-        if is_of_a_person(text, start, end, words=length):
-            return length, 0.65, 0
-    return 0, 0.0, 0
+    score = _unlisted_score(text, tokens, at, length) if length else 0.0
+    if not score:
+        return 0, 0.0, 0
+    if _names_a_place(text, tokens, at) or _is_firm(text, tokens, at + length):
+        return 0, 0.0, length - 1
+    return length, score, 0
+
+
+def _unlisted_score(text: str, tokens: list[Token], at: int, length: int) -> float:
+    """How sure it is that these words are a name; 0 where nothing says so."""
+    token, last = tokens[at], tokens[at + length - 1]
+    if token.folded in ORIENTAL and any(t.folded in MIDDLE or t.is_first_name for t in tokens[at + 1 : at + length]):
+        return 0.8
+    if length > 3 or at + length != len(tokens):
+        return 0.0
+    is_capitals = token.text.isupper()
+    if length > 1 and (token.folded in SURNAMES if is_capitals else is_surname(last.folded)):
+        return 0.65
+    if (
+        len(token.folded) < 3
+        or (is_capitals and len(token.text) < 5)
+        or not (at == 0 or _stands_alone(text, tokens, at))
+    ):
+        return 0.0
+    return 0.65 if is_of_a_person(text, token.start, last.end, words=length) else 0.0
 
 
 def _after_initial(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:

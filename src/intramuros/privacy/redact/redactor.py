@@ -156,6 +156,21 @@ class Redactor:
 
 
 def _without_overlaps(text: str, found: Sequence[Finding], policy: Policy) -> list[Finding]:
+    """The findings in order; where several overlap, each place belongs to one of them."""
+    kept: list[Finding] = []
+    heap: list[Finding] = []
+    end = 0
+    for finding in sorted(found, key=lambda finding: finding.start):
+        if heap and finding.start >= end:
+            kept += heap if len(heap) == 1 else _parted(text, heap, policy)
+            heap = []
+        end = max(end, finding.end) if heap else finding.end
+        heap.append(finding)
+    kept += heap if len(heap) == 1 else _parted(text, heap, policy)
+    return [finding for finding in kept if any(c.isalnum() for c in text[finding.start : finding.end])]
+
+
+def _parted(text: str, found: Sequence[Finding], policy: Policy) -> list[Finding]:
     """The surest first, then the longest; what is left of the others stays hidden too, if it has letters or digits."""
 
     def rank(finding: Finding) -> tuple[bool, float, int, int, str]:
