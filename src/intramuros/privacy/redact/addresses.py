@@ -64,7 +64,7 @@ _HOUSE_ALONE = re.compile(_HOUSE)
 
 _ITALIAN = re.compile(r"(?:via|viale|piazza|piazzale|corso|vicolo|largo|strada|salita|contrada) ")
 _ITALIAN_NAME = re.compile(
-    r"(?:[A-ZÀ-Þ0-9]|d(?:[aei]|e[il]|ell[aeo]|egli|all?a?|ai|agli) |(?:dell|dall|all)')"
+    r"(?:[A-ZÀ-Þ0-9]|d(?:[aei]|e[il]|ell[aeo]|egli|all?a?|ai|agli) |a(?:l|lla|lle|i|gli) |(?:dell|dall|all)')"
     rf"[\w'.\-]{{0,24}}(?: {_W}){{0,4}}?,? (?:n\.? ?)?{_HOUSE}"
 )
 

@@ -53,29 +53,33 @@ _CLITIC = re.compile(r"(?:[mtl]'|(?:vous|nous|lui|me|te|mi|ti|ci|vi|gli|le) )(?=
 RELATIONS = frozenset(
     phrases(
         """
-    agent | ami | amica | amico | amie | anwalt | anwaltin | apprenti | apprentie | arzt | arztin | assistant |
-    assistante | aunt | avocat | avocate | avvocato | beistand | beistandin | boss | brother | bruder | cassiere
-    | certain | certaine | chauffeur | chef | chefin | claimant | client | cliente | colleague | collega |
+    agent | ami | amica | amico | amie | anwalt | anwaltin | apprenti | apprentie | arzt | arztin | assicurata |
+    assicurato | assistant | assistante | assure | assuree | aunt | avocat | avocate | avvocato | beau-frere |
+    beistand | beistandin | belle-soeur | beneficiaire | boss | brother | bruder | cassiere | certain | certaine
+    | chauffeur | chef | chefin | claimant | client | cliente | cognata | cognato | colleague | collega |
     collegue | compagne | compagnon | concierge | conducente | confrere | conjoint | conjointe | conseiller |
-    conseillere | consorts | consœur | cousin | cousine | cugina | cugino | custode | daughter | defendant |
-    directeur | directrice | direttore | direttrice | driver | educateur | educatrice | ehefrau | ehemann |
-    enfant | enfants | enkel | enkelin | enseignant | enseignante | epouse | epoux | fahrer | fahrerin |
-    famiglia | familie | famille | father | femme | figlia | figlio | fille | fils | fratello | frere | friend |
-    gatte | gattin | gerant | gerante | giudice | grand-mere | grand-pere | granddaughter | grandson | greffier
-    | greffiere | grossmutter | grossvater | hausmeister | hauswart | hoirie | husband | infirmier | infirmiere
-    | inquilina | inquilino | insured | juge | kollege | kollegin | kunde | kundin | landlord | lehrer |
-    lehrerin | lenker | lenkerin | lernende | locataire | madre | maestra | maestro | maitresse | mann | mari |
-    marito | marraine | medecin | medico | mere | mieter | mieterin | moglie | mother | mutter | nachbar |
-    nachbarin | nachmieter | nachmieterin | neffe | neighbor | neighbour | nephew | neveu | nichte | niece |
-    nipote | nomme | nommee | nonna | nonno | notaio | notaire | nurse | oberarzt | oberarztin | oncle | onkel |
-    padre | parrain | passager | passagere | passenger | patient | patiente | patientin | paziente | pere |
-    petit | petit-fils | petite | petite-fille | plaignant | plaignante | plaintiff | plombier | praktikant |
-    praktikantin | prenomme | prenommee | president | presidente | prevenu | prevenue | proprietaire | richter |
-    richterin | schwager | schwester | secretaire | segretaria | segretario | sister | soeur | sohn | son |
-    sorella | stagiaire | suocera | suocero | sœur | tante | teacher | temoin | tenant | testimone | tochter |
-    trainee | trainer | trainerin | tresorier | tresoriere | uncle | vater | vedova | vedovo | vermieter | veuf
-    | veuve | vicina | vicino | victime | voisin | voisine | widow | widower | wife | witness | witwe | witwer |
-    zeuge | zeugin | zia | zio
+    conseillere | consorts | consœur | contatto | cousin | cousine | cugina | cugino | custode | daughter |
+    defendant | demanderesse | demandeur | dipendente | directeur | directrice | direttore | direttrice |
+    docente | driver | educateur | educatrice | ehefrau | ehemann | employee | enfant | enfants | enkel |
+    enkelin | enseignant | enseignante | epouse | epoux | fahrer | fahrerin | famiglia | familie | famille |
+    father | femme | figlia | figlio | fille | fils | fratello | frere | friend | gatte | gattin | gendre |
+    gerant | gerante | giudice | grand-mere | grand-pere | granddaughter | grandson | greffier | greffiere |
+    grossmutter | grossvater | hausarzt | hausarztin | hausmeister | hauswart | hoirie | husband | infirmier |
+    infirmiere | inquilina | inquilino | insured | juge | kassier | kassierin | kollege | kollegin | kontakt |
+    kunde | kundin | landlord | lehrer | lehrerin | lenker | lenkerin | lernende | line manager | locataire |
+    madre | maestra | maestro | maire | maitresse | mann | mari | marito | marraine | medecin | medico | mere |
+    mieter | mieterin | mitarbeiter | mitarbeiterin | moglie | mother | mutter | nachbar | nachbarin |
+    nachmieter | nachmieterin | neffe | neighbor | neighbour | nephew | neveu | nichte | niece | nipote | nomme
+    | nommee | nonna | nonno | notaio | notaire | nurse | oberarzt | oberarztin | oncle | onkel | padre |
+    parrain | passager | passagere | passenger | patient | patiente | patientin | paziente | pere | petit |
+    petit-fils | petite | petite-fille | plaignant | plaignante | plaintiff | plombier | praktikant |
+    praktikantin | prenomme | prenommee | preside | president | presidente | prevenu | prevenue | proprietaire |
+    richter | richterin | salarie | salariee | schwager | schwester | schwiegersohn | schwiegertochter |
+    secretaire | segretaria | segretario | sindaco | sister | soeur | sohn | son | sorella | stagiaire | suocera
+    | suocero | supervisor | sœur | tante | teacher | temoin | tenant | testimone | tochter | trainee | trainer
+    | trainerin | tresorier | tresoriere | uncle | vater | vedova | vedovo | vermieter | versicherte |
+    versicherter | veuf | veuve | vicina | vicino | victime | voisin | voisine | vorgesetzte | vorgesetzter |
+    widow | widower | wife | witness | witwe | witwer | zeuge | zeugin | zia | zio
         """
     )
 )
@@ -83,26 +87,35 @@ RELATIONS = frozenset(
 _FUNCTIONS = frozenset(
     phrases(
         """
-    accountant | adjoint | adjointe | aged | agriculteur | agricultrice | architecte | artisan | arzt | arztin |
-    assistant | assistante | avocat | avocate | avvocato | born | boulanger | boulangere | buchhalter |
-    buchhalterin | chairman | chairwoman | charge | chargee | chauffeur | chef | cheffe | comptable | conducteur
-    | conductrice | consultant | consultante | cuisinier | cuisiniere | demeurant | depute | deputee | directeur
-    | director | directrice | direktor | direktorin | direttore | direttrice | domiciliata | domiciliato |
-    domicilie | domiciliee | electricien | engineer | enseignant | enseignante | etudiant | etudiante | geboren
-    | gerant | gerante | geschaftsfuhrer | geschaftsfuhrerin | head | impiegata | impiegato | infirmier |
-    infirmiere | ingenieur | ingenieure | insegnante | koch | koechin | lehrer | lehrerin | leiter | leiterin |
-    libraio | maire | manager | medecin | medico | menuisier | nata | nato | ne | nee | notaire | nurse |
-    operaia | operaio | peintre | pensionata | pensionato | pensioniert | pfleger | pflegerin | plombier |
-    prasident | prasidentin | president | presidente | professeur | professeure | rentner | rentnerin | residing
-    | responsable | retired | retraite | retraitee | sachbearbeiter | sachbearbeiterin | secretaire | secretary
-    | segretaria | segretario | serveur | serveuse | solicitor | teacher | technicien | technicienne | treasurer
-    | tresorier | tresoriere | vendeur | vendeuse | wohnhaft
+    accountant | adjoint | adjointe | aged | agriculteur | agricultrice | analyst | architecte | artisan | arzt
+    | arztin | assistant | assistante | avocat | avocate | avvocato | born | boulanger | boulangere | buchhalter
+    | buchhalterin | chairman | chairwoman | charge | chargee | chauffeur | chef | cheffe | clerk | coiffeur |
+    coiffeuse | comptable | conducteur | conductrice | consultant | consultante | cuisinier | cuisiniere |
+    demeurant | depute | deputee | developer | directeur | director | directrice | direktor | direktorin |
+    direttore | direttrice | domiciliata | domiciliato | domicilie | domiciliee | electrician | electricien |
+    electricienne | elettricista | engineer | enseignant | enseignante | etudiant | etudiante | geboren | gerant
+    | gerante | geschaftsfuhrer | geschaftsfuhrerin | giornalista | head | idraulico | impiegata | impiegato |
+    infermiera | infermiere | infirmier | infirmiere | ingenieur | ingenieure | insegnante | intern | journalist
+    | journaliste | koch | koechin | lehrer | lehrerin | leiter | leiterin | lernende | libraio | maire |
+    manager | mechaniker | mechanikerin | medecin | medico | menuisier | menuisiere | muratore | nata | nato |
+    ne | nee | notaire | nurse | operaia | operaio | peintre | pensionata | pensionato | pensioniert | pfleger |
+    pflegerin | plombier | plumber | prasident | prasidentin | president | presidente | professeur | professeure
+    | rentner | rentnerin | residing | responsable | retired | retraite | retraitee | sachbearbeiter |
+    sachbearbeiterin | schreiner | schreinerin | secretaire | secretary | segretaria | segretario | serveur |
+    serveuse | solicitor | student | studente | studentessa | studentin | teacher | technicien | technicienne |
+    treasurer | tresorier | tresoriere | vendeur | vendeuse | wohnhaft
         """
     )
 )
 """What stands after a name and a comma."""
 _ACTS_BEFORE = frozenset(
-    phrases("chiamato | appele | rappele | asked | told | thanked | sagte | schrieb | dixit | remercie | ringraziamo")
+    phrases(
+        """
+    appele | appelle | ask | asked | avvisa | chiama | chiamato | chiamo | dixit | heisse | heisst | named |
+    nomme | ping | prevenez | previens | rappele | remercie | remplace | ringraziamo | s'appelle | sagte |
+    schrieb | sostituisce | tell | thanked | told | vertritt
+        """
+    )
 )
 """What is done to a person: the name follows."""
 _ARTICLES = frozenset(
@@ -144,6 +157,22 @@ def is_of_a_person(text: str, start: int, end: int, *, words: int) -> bool:
         return False
     function = _FUNCTION.match(text, end)
     return function is not None and (function.group(1)[0].isdigit() or fold(function.group(1)) in _FUNCTIONS)
+
+
+_AUXILIARIES = frozenset(
+    phrases(
+        "a | est | sera | avait | etait | hat | ist | war | wird | kommt | kann | ha | e | era | is | has | was | said"
+    )
+)
+
+
+def is_subject(text: str, start: int, end: int) -> bool:
+    """Whether a verb that persons often have follows: enough for a first name that is also another word."""
+    following = _WORDS.match(text, end + 1) if text[end : end + 1] == " " else None
+    if following is None or fold(following.group()) not in _AUXILIARIES:
+        return False
+    last = _LAST_WORD.search(text[max(0, start - 20) : start])
+    return last is None or fold(last.group(1)) not in _ARTICLES
 
 
 def _acts(after: str) -> bool:

@@ -67,7 +67,12 @@ class Token:
     @property
     def can_be_name(self) -> bool:
         """Whether nothing speaks against its being part of a name."""
-        if self.folded in NOT_NAMES or self.folded in LEGAL_FORMS or _ROMAN.fullmatch(self.text):
+        if (
+            self.folded in NOT_NAMES
+            or self.folded in LEGAL_FORMS
+            or _ROMAN.fullmatch(self.text)
+            or self.text[-1].isdigit()
+        ):
             return False
         return not self.is_title
 

@@ -30,9 +30,9 @@ def _names(text: str) -> frozenset[str]:
 
 FIRST_NAMES = _names(
     """
-    Aaron Aurora Abdel Abdelkader Abdoulaye Abdul Abigail Achille Achim Ada Adam Adama Adèle Adelheid Adeline Adem Adnan
-    Adolphe Adrian Adriana Adriano Adrien Adrienne Afonso Agathe Agnès Agnese Agnieszka Ahmed Ahmet Aïcha Aidan
-    Aïssatou Alain Alan Alba Albane Albert Alberto Albin Albrecht Aldo Alejandro Aleksandar Aleksandra Alena
+    Aaron Aurora Abdel Abdelkader Abdoulaye Abdul Abigail Achille Achim Ada Adam Adama Adèle Adelheid Adeline Adem
+    Adnan Adolphe Adrian Adriana Adriano Adrien Adrienne Afonso Agathe Agnès Agnese Agnieszka Ahmed Ahmet Aïcha
+    Aidan Aïssatou Alain Alan Alba Albane Albert Alberto Albin Albrecht Aldo Alejandro Aleksandar Aleksandra Alena
     Alessandra Alessandro Alessia Alessio Alex Alexander Alexandra Alexandre Alexandrine Alexia Alexis Alfonso
     Alfred Alfredo Ali Alice Alicia Aline Alison Alistair Alix Alma Alois Aloïs Alphonse Amadou Amal Amalia Amandine
     Amar Amaury Ambre Amélie Amina Aminata Amir Ana Anaïs Anas Anastasia Anatole Andrea Andréa Andreas Andrée
@@ -220,7 +220,20 @@ FIRST_NAMES = _names(
     Mildred Mavis Myrtle Olwen Phyllis Thelma Verity Wilhelmina Kayleigh Shanice Jermaine Marlon Delroy Leighton
     Tyrell Yaw Esi Efua Ama Kojo Kwabena Sekou Ibou Modou Ndeye Seydou Bintou Djénéba Hawa Kadidia Mariétou
     Nafissatou Rokhaya Salimata Sira Sokhna Tidiane Yacouba Célio Fábio Flávio Hélder Inácio Ivone Josué Lurdes
-    Márcio Nélson Otília Raúl Rúben Sónia Telmo Vítor
+    Márcio Nélson Otília Raúl Rúben Sónia Telmo Vítor Ingolf Timur Bekim Bartholomew Wojtek Percival Noura Soo-jin
+    Swami Rufus Gwen Lesley Ottoline Dhruv Carys Stellan Egbert Hinrich Ingbert Jörn Jost Knut Ludger Marten Meinrad
+    Ortwin Ottokar Rainald Reimund Rüdiger Sebald Sönke Tilman Tilmann Traugott Utz Veit Wendel Winrich Xaver Almut
+    Annegret Babette Bärbel Brunhild Christl Erdmute Frauke Friedlinde Heidemarie Hella Ingeburg Irmela Kunigunde
+    Liesel Margret Mechtild Notburga Roselore Sieglind Telse Theda Thusnelda Trudi Alcide Aldobrando Ambrogio
+    Amerigo Ampelio Anacleto Angelica Annibale Arduino Armida Arnaldo Attilio Battista Beniamino Biagio Bonaventura
+    Calogera Camillo Carmelina Cesira Clorinda Cosetta Costantino Crescenzo Crocifissa Delfina Desideria Egidio
+    Elettra Elide Eliseo Ersilia Eufemia Fedele Ferdinanda Filiberto Fortunato Gaspare Gerolamo Gervasio Gianpaolo
+    Giampaolo Giampiero Giancarlo Giandomenico Gianfilippo Gianmarco Gianpiero Gioacchino Giosetta Guglielmo Iginio
+    Ilario Iole Ladislao Lamberto Lanfranco Leopoldo Licia Lodovico Loredano Lorella Manlio Mafalda Marilisa Marzia
+    Melchiorre Michelangelo Milva Nazzareno Nello Nereo Nevia Nicolina Norberto Nunziata Omero Onorina Osvaldo
+    Palmiro Pancrazio Pasqualina Pierfranco Raimondo Remigio Rinaldo Romilda Romolo Rosangela Rosolino Rufino
+    Sabatino Santino Settimio Severino Sigismondo Silverio Siria Tarquinio Teodolinda Tommasina Tranquillo Tullio
+    Umbertina Valter Vanna Velia Vilma Virgilia Vitaliano Zaira Zeno
     """
 )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from intramuros.privacy.redact.around import RELATIONS, is_of_a_person
+from intramuros.privacy.redact.around import RELATIONS, is_of_a_person, is_subject
 from intramuros.privacy.redact.capitals import RUN, UPPER, Token, name_length, tokens_of
 from intramuros.privacy.redact.finding import Finding
 from intramuros.privacy.redact.first_names import AMBIGUOUS, fold
@@ -201,7 +201,9 @@ def _after_first_name(text: str, tokens: list[Token], at: int) -> tuple[int, flo
     is_joined = at + 1 < len(tokens) and not tokens[at + 1].is_title
     if token.text.isupper() or is_joined or (at and not _stands_alone(text, tokens, at)):
         return 0, 0.0, 0
-    if token.folded in AMBIGUOUS and not is_of_a_person(text, token.start, token.end, words=1):
+    if token.folded in AMBIGUOUS and not (
+        is_subject(text, token.start, token.end) or is_of_a_person(text, token.start, token.end, words=1)
+    ):
         return 0, 0.0, 0
     return 1, 0.55, 0
 

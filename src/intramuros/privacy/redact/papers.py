@@ -59,6 +59,12 @@ _PLATE = words(
     "veicol",
     "carte grise",
     "camion",
+    "furgon",
+    "autocarro",
+    "veicolo",
+    "moto",
+    "lieferwagen",
+    "camionnette",
     "vehicle",
     "car ",
     "parking",
@@ -75,6 +81,12 @@ _END = r"(?![0-9A-Za-z_])(?!-[0-9A-Za-z])"
 
 def _has_digits(text: str) -> bool:
     return sum(c.isdigit() for c in text) >= 4
+
+
+def _is_card(text: str) -> bool:
+    """Whether it can be a card's number: the French ones since 2021 are nine letters and digits, few of them digits."""
+    plain = text.replace(" ", "")
+    return _has_digits(text) or (len(plain) == 9 and plain.isupper() and sum(c.isdigit() for c in plain) >= 2)
 
 
 PAPERS = (
@@ -105,7 +117,7 @@ PAPERS = (
     Rule(
         "ID_CARD",
         re.compile(r"[A-Z0-9]" + _BORDER + r"[A-Z0-9]{0,3} ?[A-Z0-9]{4,11}" + _END),
-        _has_digits,
+        _is_card,
         0.2,
         _CARD,
         0.85,

@@ -86,6 +86,10 @@ INTRODUCERS = tuple(
     f"{phrase} "
     for phrase in phrases(
         """
+    suivi par | suivie par | traité par | traitée par | géré par | remplacé par | remplacée par | retrouvé par |
+    accompagné de | accompagnée de | assisté de | assistée de | betreut von | bearbeitet von | vertreten von |
+    begleitet von | fragen an | rückfragen an | seguito da | seguita da | accompagnato da | accompagnata da |
+    si chiama | handled by | assisted by | accompanied by | represented by | reports to | managed by |
     représenté par | représentée par | représentés par | vertreten durch | rappresentato da | rappresentata da |
     represented by | je soussigné | je soussignée | soussigné(e) | je m'appelle | mon nom est | ich heisse |
     ich heiße | mein name ist | mi chiamo | il sottoscritto | la sottoscritta | my name is | namens | nommé |

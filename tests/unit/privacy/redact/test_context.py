@@ -68,3 +68,24 @@ def test_forms_and_sentences_without_persons(text: str) -> None:
 )
 def test_what_the_third_set_showed(text: str, kind: str, value: str) -> None:
     assert (kind, value) in found(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Beat hat den Schlüssel.", ["Beat"]),
+        ("Dossier suivi par Quorine.", ["Quorine"]),
+        ("Il nuovo inquilino si chiama Bregor Zolt.", ["Bregor Zolt"]),
+        ("Could you ping Zbygniew?", ["Zbygniew"]),
+        ("La Rose est fanée.", []),
+        ("Malerei Weiss AG liefert.", []),
+    ],
+)
+def test_what_the_fourth_set_showed(text: str, expected: list[str]) -> None:
+    assert names(text) == expected
+
+
+def test_a_card_of_the_new_kind_a_van_and_a_street_of_alla() -> None:
+    assert ("ID_CARD", "X4RTBPFW4") in found("carte d'identité X4RTBPFW4")
+    assert ("LICENSE_PLATE", "GA 118 XR") in found("Furgone GA 118 XR")
+    assert ("ADDRESS", "Via alla Posta 6, 6850 Mendrisio") in found("Via alla Posta 6, 6850 Mendrisio")
