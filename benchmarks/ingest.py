@@ -21,6 +21,7 @@ from pathlib import Path
 from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.projects import Projects
 from intramuros.documents.ingest import Ingest
+from intramuros.documents.layout.flow import laid_out
 from intramuros.documents.library import Library
 from intramuros.documents.parse import pdf, text
 from intramuros.documents.parse.limits import Limits
@@ -87,7 +88,7 @@ async def measure(settings: Settings, documents: int, pages: int) -> dict[str, f
 
     started = time.perf_counter()
     for body in sources:
-        text.read(body, Limits())
+        laid_out(text.read(body, Limits()))
     figures["reading alone, unconfined, s"] = time.perf_counter() - started
 
     content = long_pdf(pages)

@@ -16,7 +16,9 @@ from intramuros.documents.chunk import Chunk, chunks
 from intramuros.documents.document import Reading
 from intramuros.documents.failures import failure
 from intramuros.documents.language import SAMPLE_CHARACTERS, detect
+from intramuros.documents.layout.sheet import sheet
 from intramuros.documents.library import Document, remove_index
+from intramuros.documents.media import PDF
 from intramuros.storage import fulltext, schema
 
 
@@ -74,6 +76,7 @@ def write(connection: Connection, ready: Prepared) -> None:
                 "width": page.width,
                 "height": page.height,
                 "text": page.text,
+                "sheet": None if document.media_type == PDF else sheet(page),
             }
             for page in ready.reading.pages
         ],

@@ -71,12 +71,16 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """One page as stored: its text, and its size in points where it has a picture."""
+    """One page as stored: its text, and its size in points where it has a picture.
+
+    `sheet`: where its lines stand (`layout.sheet`), for a format without pages of its own.
+    """
 
     number: int
     text: str
     width: float | None
     height: float | None
+    sheet: Sequence[Any] | None = None
 
 
 COLUMNS = [documents.c[name] for name in Document.__dataclass_fields__]
@@ -139,7 +143,7 @@ class Library:
             row = connection.execute(statement).first()
         if row is None:
             raise _no_page()
-        return PageText(row.number, row.text, row.width, row.height)
+        return PageText(row.number, row.text, row.width, row.height, row.sheet)
 
     def original(self, project: Project, document: Document) -> bytes:
         """The file as it was received. Raises: NotFound, StorageCorrupt."""

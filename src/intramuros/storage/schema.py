@@ -275,9 +275,12 @@ pages = Table(
     metadata,
     Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),  # from 1
-    Column("width", Float),  # points (1/72 inch); null for formats without a page image
+    Column("width", Float),  # points (1/72 inch); null for a page without a picture
     Column("height", Float),
     Column("text", Text, nullable=False),
+    Column(
+        "sheet", JSON(none_as_null=True)
+    ),  # [[kind, [[start, end, x0, y0, x1, y1], …]], …]; null: the original has it
 )
 
 chunks = Table(

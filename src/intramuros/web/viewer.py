@@ -1,6 +1,7 @@
-"""A page of a document, the cited passage highlighted: on the page's image where the format has one, else in its text.
+"""A page of a document, the cited passage highlighted: on the page's image where there is one, else in its text.
 
-Called by the router. Originals are decrypted in memory and drawn by the confined reader process.
+Called by the router. Pages of a PDF are drawn of its original, decrypted in memory, all others of how they were laid
+out when they were read; both by the confined reader process.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from dataclasses import dataclass
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from intramuros.documents.layout import faces
+from intramuros.documents.layout.sheet import message
+from intramuros.documents.media import PDF
 from intramuros.errors import NotFound
 from intramuros.web import passages
 from intramuros.web.documents import project_of
@@ -71,7 +75,11 @@ def show(visit: Visit) -> Response:
         pages=pages,
         rects=rects,
         zoom=zoom,
-        note=_note(leaf, is_cited="rects" in query or "at" in query or "cited" in query, is_found=bool(rects or at)),
+        notes=_notes(
+            leaf,
+            is_lost=bool({"rects", "at", "cited"} & query.keys()) and not (rects or at),
+            is_laid_out=document.media_type != PDF,
+        ),
         image=f"/projects/{project.id}/documents/{document.id}/pages/{number}.png?sharp={2 if zoom > 100 else 1}",
         smaller=ZOOMS[here - 1] if here > 0 else None,
         larger=ZOOMS[here + 1] if here + 1 < len(ZOOMS) else None,
@@ -82,20 +90,26 @@ def show(visit: Visit) -> Response:
 
 async def image(visit: Visit) -> Response:
     """The image of a page, drawn when it is asked for."""
-    content = await run_in_threadpool(_original, visit)
+    content, is_sheet = await run_in_threadpool(_drawable, visit)
     scale = SHARPER if visit.request.query_params.get("sharp") == "2" else SHARP
-    png = await visit.app.reader.render(content, page=_page(visit.path("page")), scale=scale)
+    if is_sheet:
+        png = await visit.app.reader.draw(content, scale=scale)
+    else:
+        png = await visit.app.reader.render(content, page=_page(visit.path("page")), scale=scale)
     return Response(png, media_type="image/png")
 
 
-def _original(visit: Visit) -> bytes:
+def _drawable(visit: Visit) -> tuple[bytes, bool]:
+    """What the page is drawn of: its sheet (True), or the original file."""
     tried = _tried(visit)
     project = project_of(visit)
     document = visit.app.library.get(project, tried)
     page = visit.app.library.page(document, _page(visit.path("page")))
-    if not page.width:
-        raise NotFound("This format has no page images.")
-    return visit.app.library.original(project, document)
+    if not page.width or not page.height:
+        raise NotFound("There is no image of this page.")
+    if page.sheet is not None:
+        return message(page.text, page.width, page.height, list(page.sheet)), True
+    return visit.app.library.original(project, document), False
 
 
 def _tried(visit: Visit) -> str:
@@ -121,7 +135,10 @@ def _zoom(text: str | None) -> int:
     return zoom if zoom in ZOOMS else 100
 
 
-def _note(leaf: Leaf, *, is_cited: bool, is_found: bool) -> str:
-    if is_cited and not is_found:
-        return "not_located"
-    return "" if leaf.has_image else "parts"
+def _notes(leaf: Leaf, *, is_lost: bool, is_laid_out: bool) -> list[str]:
+    """What a reader of the page must know of it."""
+    notes = ["not_located"] if is_lost else []
+    if leaf.has_image:
+        has_boxes = is_laid_out and faces.boxes(leaf.text) > 0
+        return notes + (["boxes"] if has_boxes else ["laid_out"] if is_laid_out else [])
+    return notes or ["letters" if faces.boxes(leaf.text) else "parts"]

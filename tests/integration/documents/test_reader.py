@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from intramuros.documents import media, samples
+from intramuros.documents.layout.sheet import message, sheet
 from intramuros.documents.reader import supervisor
 from intramuros.documents.reader.supervisor import Reader
-from intramuros.errors import IsolationTooWeak
+from intramuros.errors import DocumentError, IsolationTooWeak
 from intramuros.security.isolation import Confinement
 from intramuros.settings import load
 from tests.support import papers
@@ -36,7 +37,8 @@ async def test_every_sample_format(reader: Reader) -> None:
         reading = await reader.read(content, media_type)
         assert reading.title
         assert all(page.has_text for page in reading.pages)
-        assert (reading.pages[0].width is not None) == (media_type == media.PDF)
+        assert all(page.width and page.height for page in reading.pages)
+        assert all(block.lines for page in reading.pages for block in page.blocks)
 
 
 async def test_from_an_open_descriptor(reader: Reader, tmp_path: Path) -> None:
@@ -66,6 +68,22 @@ async def test_picture_of_a_page(reader: Reader) -> None:
     first, second = await reader.render(content, 1), await reader.render(content, 2, scale=1.0)
     assert first.startswith(b"\x89PNG")
     assert first != second
+
+
+async def test_picture_of_a_page_that_was_laid_out(reader: Reader) -> None:
+    [page] = (await reader.read("# Été\n\nL’œuvre à 12 €.".encode(), media.MARKDOWN)).pages
+    assert page.width
+    assert page.height
+    picture = await reader.draw(message(page.text, page.width, page.height, sheet(page) or []))
+    assert picture.startswith(b"\x89PNG")
+    assert picture != await reader.draw(message("another", page.width, page.height, []))
+
+
+@pytest.mark.parametrize("content", [b"{}", b"\xff", b"[]"])
+async def test_what_is_no_sheet_is_not_drawn(reader: Reader, content: bytes) -> None:
+    with pytest.raises(DocumentError) as caught:
+        await reader.draw(content)
+    assert caught.value.code == "damaged"
 
 
 async def test_the_kernel_confines_it(reader: Reader) -> None:

@@ -170,8 +170,25 @@ async def test_a_project_of_many_documents_lists_the_newest(
     assert "4 documents prêts" in page and "et 2 plus anciens" in page
 
 
-async def test_the_page_of_a_text_shows_the_passage_marked(people: People, project: Project) -> None:
-    id = await added(people.alice, project, "a.md", NOTE)
+@pytest.mark.parametrize("name", ["a.md", "a.txt", "a.html", "a.docx"])
+async def test_every_format_has_page_images(people: People, project: Project, name: str) -> None:
+    said = "Le préavis est de trois mois."
+    contents = {"a.docx": docx(["Bail", said]), "a.html": f"<h1>Bail</h1><p>{said}</p>".encode()}
+    id = await added(people.alice, project, name, contents.get(name, f"# Bail\n\n{said}\n".encode()))
+    await at_rest(people.alice, project)
+    page = (await people.alice.get(f"/projects/{project.id}/documents/{id}?rects=54,70,200,84")).body.decode()
+    assert 'viewBox="0 0 595' in page
+    assert '<rect class="passage"' in page
+    assert "Mise en page faite à partir du texte" in page
+    image = re.findall(r'<image href="([^"]+)"', page)[0]
+    picture = await people.bob.get(image, accept="image/png")
+    assert (picture.status, picture.headers["content-type"]) == (200, "image/png")
+    assert picture.body.startswith(b"\x89PNG")
+    assert (await people.charlie.get(image)).status == 404
+
+
+async def test_the_page_of_another_script_shows_the_passage_marked(people: People, project: Project) -> None:
+    id = await added(people.alice, project, "a.md", "# Договор\n\nLe préavis est de trois mois.\n".encode())
     await at_rest(people.alice, project)
     plain = (await people.alice.get(f"/projects/{project.id}/documents/{id}")).body.decode()
     text = re.findall(r'<div class="text">(.*?)</div>', plain, re.DOTALL)[0]
@@ -179,6 +196,16 @@ async def test_the_page_of_a_text_shows_the_passage_marked(people: People, proje
     marked = await people.alice.get(f"/projects/{project.id}/documents/{id}?page=1&at={start}-{start + 29}")
     assert '<mark id="passage">Le préavis est de trois mois.</mark>' in marked.body.decode()
     assert "<image" not in marked.body.decode()
+    assert "lettres qui ne peuvent pas être dessinées" in text_of(marked)
+    assert (await people.alice.get(f"/projects/{project.id}/documents/{id}/pages/1.png")).status == 404
+
+
+async def test_boxes_in_an_image_are_said_to_be_boxes(people: People, project: Project) -> None:
+    id = await added(people.alice, project, "a.txt", ("Le contrat de M. Dvořák. " * 3).encode())
+    await at_rest(people.alice, project)
+    page = await people.alice.get(f"/projects/{project.id}/documents/{id}")
+    assert "<image" in page.body.decode()
+    assert "cases vides" in text_of(page)
 
 
 async def test_the_page_of_a_pdf_shows_its_image_with_the_passage_highlighted(people: People, project: Project) -> None:

@@ -59,29 +59,36 @@ def render(content: bytes, page: int, scale: float) -> bytes:
 
     Raises: DocumentError `damaged` when the page can't be drawn.
     """
-    from PIL import Image
-
     with _opened(content) as document:
         if not 1 <= page <= pdfium.FPDF_GetPageCount(document):
             raise failure("damaged")
         loaded = pdfium.FPDF_LoadPage(document, page - 1)
         if not loaded:
             raise failure("damaged")
-        width, height = pdfium.FPDF_GetPageWidthF(loaded), pdfium.FPDF_GetPageHeightF(loaded)
-        scale = min(scale, (_MAX_PIXELS / max(1.0, width * height)) ** 0.5, _MAX_SIDE / max(1.0, width, height))
-        wide, high = max(1, round(width * scale)), max(1, round(height * scale))
-        bitmap = pdfium.FPDFBitmap_CreateEx(wide, high, pdfium.FPDFBitmap_BGRx, None, 0)
-        if not bitmap:
-            raise failure("too_much_memory")
         try:
-            pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, wide, high, 0xFFFFFFFF)
-            pdfium.FPDF_RenderPageBitmap(bitmap, loaded, 0, 0, wide, high, 0, pdfium.FPDF_ANNOT)
-            stride = pdfium.FPDFBitmap_GetStride(bitmap)
-            pixels = (pdfium.c_ubyte * (stride * high)).from_address(_address(pdfium.FPDFBitmap_GetBuffer(bitmap)))
-            image = Image.frombuffer("RGB", (wide, high), bytes(pixels), "raw", "BGRX", stride, 1)
+            return picture(loaded, scale)
         finally:
-            pdfium.FPDFBitmap_Destroy(bitmap)
             pdfium.FPDF_ClosePage(loaded)
+
+
+def picture(loaded: pdfium.FPDF_PAGE, scale: float) -> bytes:
+    """The picture of a loaded page as PNG, `scale` pixels a point, at most 16 million pixels."""
+    from PIL import Image
+
+    width, height = pdfium.FPDF_GetPageWidthF(loaded), pdfium.FPDF_GetPageHeightF(loaded)
+    scale = min(scale, (_MAX_PIXELS / max(1.0, width * height)) ** 0.5, _MAX_SIDE / max(1.0, width, height))
+    wide, high = max(1, round(width * scale)), max(1, round(height * scale))
+    bitmap = pdfium.FPDFBitmap_CreateEx(wide, high, pdfium.FPDFBitmap_BGRx, None, 0)
+    if not bitmap:
+        raise failure("too_much_memory")
+    try:
+        pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, wide, high, 0xFFFFFFFF)
+        pdfium.FPDF_RenderPageBitmap(bitmap, loaded, 0, 0, wide, high, 0, pdfium.FPDF_ANNOT)
+        stride = pdfium.FPDFBitmap_GetStride(bitmap)
+        pixels = (pdfium.c_ubyte * (stride * high)).from_address(_address(pdfium.FPDFBitmap_GetBuffer(bitmap)))
+        image = Image.frombuffer("RGB", (wide, high), bytes(pixels), "raw", "BGRX", stride, 1)
+    finally:
+        pdfium.FPDFBitmap_Destroy(bitmap)
     written = io.BytesIO()
     image.save(written, "PNG", compress_level=4)
     return written.getvalue()

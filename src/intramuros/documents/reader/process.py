@@ -26,6 +26,8 @@ from typing import Any
 from intramuros.documents import media
 from intramuros.documents.document import Reading
 from intramuros.documents.failures import failure
+from intramuros.documents.layout import draw
+from intramuros.documents.layout.flow import laid_out
 from intramuros.documents.parse import docx, html, markdown, pdf, text
 from intramuros.documents.parse.limits import Limits
 from intramuros.documents.reader.wire import bytes_frame, json_frame, page_message
@@ -208,6 +210,9 @@ def _work(job: dict[str, Any], content: bytes, data_fd: int) -> None:
     if job["kind"] == "render":
         _write(data_fd, bytes_frame(pdf.render(content, job["page"], job["scale"])))
         return
+    if job["kind"] == "draw":
+        _write(data_fd, bytes_frame(draw.draw(content, job["scale"])))
+        return
     reading = _parse(job["media_type"], content, limits, _Progress(data_fd))
     for page in reading.pages:
         _write(data_fd, json_frame({"page": page_message(page)}))
@@ -222,13 +227,13 @@ def _parse(media_type: str, content: bytes, limits: Limits, progress: _Progress)
         case media.PDF:
             return pdf.read(content, limits, progress)
         case media.DOCX:
-            return docx.read(content, limits)
+            return laid_out(docx.read(content, limits))
         case media.HTML:
-            return html.read(content, limits)
+            return laid_out(html.read(content, limits))
         case media.MARKDOWN:
-            return markdown.read(content, limits)
+            return laid_out(markdown.read(content, limits))
         case media.TEXT:
-            return text.read(content, limits)
+            return laid_out(text.read(content, limits))
     raise failure("unknown_format")
 
 

@@ -1,7 +1,7 @@
 """Starts the reader process and hands it documents: the gateway's side of reading.
 
 One long-lived process forks a confined child for each document. Called by ingestion (`read`) and by the web's document
-viewer (`render`). Threads do the waiting, so that any event loop, and any number of them, can use one Reader.
+viewer (`render`, `draw`). Threads do the waiting, so that any event loop, and any number of them, can use one Reader.
 """
 
 from __future__ import annotations
@@ -74,6 +74,14 @@ class Reader:
         """
         time_s = min(_RENDER_TIME_S, self._settings.reader_time_s)
         return await self._run(_picture, content, self._request("render", page=page, scale=scale, time_s=time_s))
+
+    async def draw(self, sheet: bytes, *, scale: float = 2.0) -> bytes:
+        """The picture of a page that was laid out (`layout.sheet.message`) as PNG; `scale` is pixels a point.
+
+        Raises: DocumentError, as for `read`.
+        """
+        time_s = min(_RENDER_TIME_S, self._settings.reader_time_s)
+        return await self._run(_picture, sheet, self._request("draw", scale=scale, time_s=time_s))
 
     async def confinement(self) -> Confinement:
         """The walls around the reader's process, started if need be. Raises: IsolationTooWeak, DocumentError."""

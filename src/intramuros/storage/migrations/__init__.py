@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect, text
 
 from intramuros.errors import StorageError
 
-HEAD = "0009"
+HEAD = "0010"
 """The revision this version of the program works with."""
 
 FOLDER = Path(__file__).parent
