@@ -72,6 +72,11 @@ class Factors:
         with self._database.read() as connection:
             return bool(connection.scalar(select(has_factor(literal(user_id)))))
 
+    def protected(self) -> set[str]:
+        """The ids of everybody who has a second factor."""
+        with self._database.read() as connection:
+            return set(connection.scalars(select(users.c.id).where(has_factor(users.c.id))))
+
     def is_required(self, user: User) -> bool:
         """Whether this person's role takes a second factor."""
         return user.role in self._required

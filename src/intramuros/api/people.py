@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from intramuros.accounts.factors import Factors
 from intramuros.accounts.groups import Groups
 from intramuros.accounts.leaving import Leaving
 from intramuros.accounts.users import User, Users, check_may_invite
@@ -26,8 +27,8 @@ MAX_RESULTS = 100
 class PeopleRoutes:
     """The routes about people."""
 
-    def __init__(self, users: Users, groups: Groups, leaving: Leaving, reach: Reach) -> None:
-        self.users, self.groups, self.leaving, self.reach = users, groups, leaving, reach
+    def __init__(self, users: Users, groups: Groups, leaving: Leaving, reach: Reach, factors: Factors) -> None:
+        self.users, self.groups, self.leaving, self.reach, self.factors = users, groups, leaving, reach, factors
 
     def routes(self) -> list[BaseRoute]:
         """What the server mounts."""
@@ -41,6 +42,7 @@ class PeopleRoutes:
             Route(one + "/role", self.change_role, methods=["PUT"]),
             Route(one + "/suspend", self.suspend, methods=["POST"]),
             Route(one + "/resume", self.resume, methods=["POST"]),
+            Route(one + "/reset-factor", self.reset_factor, methods=["POST"]),
             Route(one + "/reach", self.reachable, methods=["GET"]),
             Route(one + "/search", self.search_as, methods=["POST"]),
         ]
@@ -112,6 +114,12 @@ class PeopleRoutes:
         """Lets a suspended person in again."""
         user = await self._person(request)
         await asyncio.to_thread(self.users.resume, user.id)
+        return as_json(person_object(await asyncio.to_thread(self.users.get, user.id)))
+
+    async def reset_factor(self, request: Request) -> Response:
+        """Takes a person's second factors away; they set up a new one before anything else."""
+        user = await self._person(request)
+        await asyncio.to_thread(self.factors.reset, user.id)
         return as_json(person_object(await asyncio.to_thread(self.users.get, user.id)))
 
     async def reachable(self, request: Request) -> Response:

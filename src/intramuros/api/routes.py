@@ -28,7 +28,7 @@ def routes(app: App) -> list[BaseRoute]:
         *ProjectRoutes(app.projects, app.library, app.search).routes(),
         Route("/api/v1/projects/{project}/ask", Ask(app.projects, app.conversations, app.answer), methods=["POST"]),
         *SharingRoutes(app.projects, app.users, app.groups, app.remove_project).routes(),
-        *PeopleRoutes(app.users, app.groups, app.leaving, app.reach).routes(),
+        *PeopleRoutes(app.users, app.groups, app.leaving, app.reach, app.factors).routes(),
         *GroupRoutes(app.groups, app.users).routes(),
         *BreakGlassRoutes(app.break_glass).routes(),
         *PrivacyRoutes(app.redactor, app.directory, key=derive(app.keys.data, "aliases")).routes(),

@@ -125,6 +125,28 @@ def resume(person: Person, data: DataFolder = None, as_json: AsJson = False) -> 
     _say(user, f"{user.email} may sign in again.", as_json=as_json)
 
 
+@app.command("reset-factor")
+@command
+def reset_factor(
+    person: Person,
+    *,
+    data: DataFolder = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a person's second factors away when they lost them all: make sure it is them who asks.
+
+    Their sessions end. With their password they can do nothing but set up a new factor.
+    """
+    with opened(data) as intramuros, intramuros.audit.entry_sync("user.reset_factor", by=LOCAL, via="cli") as entry:
+        user = intramuros.users.find(person)
+        entry.about(user.id)
+        if not yes:
+            typer.confirm(f"Take all second factors of {user.email} away?", abort=True, err=True)
+        intramuros.factors.reset(user.id)
+    _say(user, f"{user.email} must set up a new second factor at the next sign-in.", as_json=as_json)
+
+
 @app.command()
 @command
 def role(

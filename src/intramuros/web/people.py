@@ -49,6 +49,11 @@ def resume(visit: Visit, form: Form) -> Response:
     return _changed(visit, lambda user: visit.app.users.resume(user.id))
 
 
+def reset_factor(visit: Visit, form: Form) -> Response:
+    """Takes a person's second factors away; they set up a new one before anything else."""
+    return _changed(visit, lambda user: visit.app.factors.reset(user.id))
+
+
 def person_of(visit: Visit) -> User:
     """The person of the address. Raises: NotFound."""
     user = visit.app.users.find(visit.path("user"))
@@ -79,6 +84,7 @@ def _page(visit: Visit, *, status: int = 200, **values: Any) -> Response:
     values = {
         "people": visit.app.users.list(),
         "groups": groups,
+        "protected": visit.app.factors.protected(),
         "roles": roles,
         "invitable": roles if visit.caller.is_administrator else ["member"],
         "link": None,

@@ -122,6 +122,7 @@ def routes(app: App) -> list[BaseRoute]:
         Route(PERSON + "/role", sent(people.change_role), methods=["POST"]),
         Route(PERSON + "/suspend", sent(people.suspend), methods=["POST"]),
         Route(PERSON + "/resume", sent(people.resume), methods=["POST"]),
+        Route(PERSON + "/reset-factor", sent(people.reset_factor), methods=["POST"]),
         Route(PERSON + "/reach", shown(reach.show), methods=["GET"]),
         Route(PERSON + "/reach", live(reach.search), methods=["POST"]),
         Route("/groups", shown(groups.show), methods=["GET"]),

@@ -283,7 +283,7 @@ async def test_changing_factors_takes_a_fresh_proof(
     monkeypatch.setattr("intramuros.server.guard.PROOF_S", -1.0)
     monkeypatch.setattr("intramuros.web.account.PROOF_S", -1.0)
     assert "confirmez d’abord" in text_of(await jar.get("/account"))
-    recent = [rule for rule in RULES if rule.recent]
+    recent = [rule for rule in RULES if rule.recent and rule.access is Access.SIGNED_IN]
     assert len(recent) == 7
     for rule in recent:
         answer = await jar.post(address(rule.path))
@@ -415,3 +415,33 @@ async def test_over_tls_both_cookies_are_bound_to_this_host(
     )
     session = next(line for line in done.cookies if line.startswith(f"{TLS_COOKIE}="))
     assert "secure" in session.lower() and "samesite=strict" in session.lower()
+
+
+async def test_an_administrator_takes_a_lost_factor_away_and_it_is_recorded(
+    installed: Installed, alice: tuple[Jar, pyotp.TOTP, list[str]]
+) -> None:
+    charlie = Jar(installed.guard)
+    await charlie.sign_in(CHARLIE, PASSWORD)
+    user = installed.app.users.by_email(ALICE)
+    assert user and "second facteur" in text_of(await charlie.get("/people"))
+    path = f"/people/{user.id}/reset-factor"
+    assert (await alice[0].post(path)).status == 403, "not one's own, nor a colleague's"
+    assert installed.app.factors.has_any(user.id)
+    assert (await charlie.post(path)).status == 303
+    assert not installed.app.factors.has_any(user.id)
+    record = installed.records("user.reset_factor")[-1]
+    assert (record.object, record.outcome) == (user.id, "ok") and record.actor != user.id
+    again = Jar(installed.guard)
+    await again.sign_in(ALICE, PASSWORD)
+    assert (await again.get("/")).headers["location"] == "/account"
+
+
+async def test_a_program_may_take_a_lost_factor_away_with_an_administrators_key(
+    installed: Installed, alice: tuple[Jar, pyotp.TOTP, list[str]]
+) -> None:
+    user = installed.app.users.by_email(ALICE)
+    assert user
+    path = f"/api/v1/users/{user.id}/reset-factor"
+    assert (await installed.client("bob").call("POST", path)).status == 403
+    assert (await installed.client("charlie").call("POST", path)).status == 200
+    assert not installed.app.factors.has_any(user.id)
