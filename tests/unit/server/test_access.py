@@ -37,6 +37,7 @@ def test_the_unknown_is_not_public() -> None:
 def test_only_answers_without_anything_of_anyone_are_public() -> None:
     public = {rule.path for rule in RULES if rule.access is Access.PUBLIC}
     signing_in = {"/sign-in", "/sign-in/second", "/sign-in/passkey", "/sign-in/passkey/options"}
+    signing_in |= {"/sign-in/sso", "/sign-in/sso/callback"}
     assert public <= {"/health", "/first/{token}", "/static/{version}/{name}"} | signing_in
 
 
