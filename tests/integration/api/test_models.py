@@ -20,9 +20,9 @@ async def test_metrics_show_what_was_counted(installed: Installed) -> None:
     assert 'intramuros_requests_total{method="GET",route="/v1/models",status="200"} 1.0' in answer.body.decode()
 
 
-async def test_health_says_the_version_and_nothing_else(installed: Installed) -> None:
+async def test_health_says_the_version_and_how_far_it_is_confined(installed: Installed) -> None:
     answer = await installed.client(None).call("GET", "/health")
-    assert answer.status == 200 and set(answer.json()) == {"status", "version"}
+    assert answer.status == 200 and set(answer.json()) == {"status", "version", "isolation"}
 
 
 async def test_what_is_not_there_has_the_shape_of_its_door(installed: Installed) -> None:

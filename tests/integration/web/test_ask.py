@@ -93,7 +93,9 @@ def done(answer: Answer) -> dict[str, Any]:
 async def test_a_question_is_answered_with_quotations_and_their_page(people: People, asked: Project) -> None:
     data = done(await ask(people.bob, asked))
     assert "préavis de trois mois" in data["html"]
-    assert re.search(r'href="/projects/[^"]+/documents/[^"?]+\?page=1&amp;at=\d+-\d+"', data["html"])
+    assert re.search(
+        r'href="/projects/[^"]+/documents/[^"?]+\?page=1&amp;rects=[\d.,;]+(&amp;at=\d+-\d+)?"', data["html"]
+    )
     assert "bail.md" in data["html"] and "page 1" in data["html"]
     assert data["announcement"].startswith("Réponse terminée")
     page = await people.bob.get(data["conversation"]["href"])
