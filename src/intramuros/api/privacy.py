@@ -57,7 +57,7 @@ class PrivacyRoutes:
         redacted = await asyncio.to_thread(
             self._redacted, replace(self.redactor, policy=policy), written, aliases, language
         )
-        entry_of(request).note(masked=redacted.counts, size_bytes=len(written.encode()))
+        entry_of(request).note(masked=redacted.counts, policy=policy.version, size_bytes=len(written.encode()))
         return as_json(redacted_object(redacted) | {"map": self._sealed(aliases, _owner(request))})
 
     async def restore(self, request: Request) -> Response:
@@ -67,7 +67,9 @@ class PrivacyRoutes:
         written = text(values, "text", longest=LONGEST)
         restorer = Restorer(self._opened(values, _owner(request)).values)
         restored = restorer.feed(written) + restorer.close()
-        entry_of(request).note(restored=restorer.restored)
+        entry_of(request).note(
+            restored=restorer.restored, unknown=restorer.unknown, policy=self.redactor.policy.version
+        )
         return as_json({"text": restored, "restored": restorer.restored, "unknown": restorer.unknown})
 
     def _redacted(self, redactor: Redactor, written: str, aliases: Aliases, language: str) -> Redacted:

@@ -21,11 +21,11 @@ from intramuros.storage.schema import now
 NAMES = frozenset({
     # what was asked of what
     "model", "mode", "project", "project_id", "document", "document_id", "documents", "sources", "conversation",
-    "route", "method", "via", "stream", "format", "tools", "role", "user", "group", "key", "language",
+    "route", "policy", "method", "via", "stream", "format", "tools", "role", "user", "group", "key", "language",
     # how much
     "prompt_tokens", "completion_tokens", "cached_tokens", "size_bytes", "pages", "chunks", "limit", "results",
-    "erasure", "supported", "lexical_only", "sentences", "attempts", "held", "broken", "masked", "restored", "records",
-    "level", "ways_out",
+    "erasure", "supported", "lexical_only", "sentences", "attempts", "held", "broken", "masked", "restored", "unknown",
+    "records", "level", "ways_out",
     # how it went
     "status", "error", "duration_ms", "first_token_ms", "queue_ms", "finish_reason", "disconnected",
 })  # fmt: skip

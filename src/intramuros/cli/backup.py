@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +16,11 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from intramuros.accounts.caller import LOCAL
+from intramuros.audit.entry import Entry
 from intramuros.cli.console import AsJson, DataFolder, command, opened, out, print_json, settings_for
 from intramuros.cli.progress import bar, size
 from intramuros.cli.secrets import recovery_words
+from intramuros.errors import IntramurosError
 
 
 class WithFolder(TyperGroup):
@@ -123,8 +127,11 @@ def verify(
     place, newest = within(folder)
     chosen, settings = backup or newest, settings_for(data)
     ring = open_backup(place, chosen, settings, words=recovery_words(recovery_key))
-    with bar(quiet=as_json) as report:
-        result = verified(place, chosen, ring.data, subjects=ring.subjects, progress=report)
+    with _noted(data, chosen) as entry:
+        with bar(quiet=as_json) as report:
+            result = verified(place, chosen, ring.data, subjects=ring.subjects, progress=report)
+        if entry is not None:
+            entry.note(size_bytes=result.size_bytes, results=result.files, broken=len(result.problems))
     if as_json:
         print_json({"backup": chosen, "ok": not result.problems, **asdict(result)})
     elif result.problems:
@@ -133,6 +140,21 @@ def verify(
         out.print(f"[green]The backup {chosen} is whole[/]: {result.files} files, {size(result.size_bytes)}.")
     if result.problems:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _noted(data: Path | None, backup: str) -> Iterator[Entry | None]:
+    """The record of a check, in the data that is here; none where there is none, or it doesn't open."""
+    with ExitStack() as stack:
+        try:
+            intramuros = stack.enter_context(opened(data))
+        except IntramurosError:  # a backup is checked with the recovery key on a bare machine too
+            intramuros = None
+        if intramuros is None:
+            yield None
+            return
+        with intramuros.audit.entry_sync("backup.verify", by=LOCAL, object=backup, via="cli") as entry:
+            yield entry
 
 
 def _row(backup: str, manifest: Any, problem: str) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def redact(  # noqa: PLR0917
         known = intramuros.directory.names() + (text_of(str(names)).splitlines() if names else [])
         redactor = replace(intramuros.redactor, policy=intramuros.redactor.policy.changed(changes)).with_names(known)
         redacted = redactor.hide(text, aliases)
-        entry.note(masked=redacted.counts, size_bytes=len(text.encode()))
+        entry.note(masked=redacted.counts, policy=redactor.policy.version, size_bytes=len(text.encode()))
     if map_file is not None:
         _write_private(map_file, json.dumps(aliases.dump(), ensure_ascii=False, indent=1))
     if as_json:
@@ -70,7 +70,7 @@ def _restore(text: str, aliases: Aliases, data: Path | None, *, as_json: bool) -
     restorer = Restorer(aliases.values)
     with opened(data) as intramuros, intramuros.audit.entry_sync("restore", by=LOCAL, via="cli") as entry:
         restored = restorer.feed(text) + restorer.close()
-        entry.note(restored=restorer.restored)
+        entry.note(restored=restorer.restored, unknown=restorer.unknown, policy=intramuros.redactor.policy.version)
     if as_json:
         print_json({"text": restored, "restored": restorer.restored, "unknown": restorer.unknown})
     else:

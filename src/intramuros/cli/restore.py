@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from intramuros.cli.backup import RecoveryKey
-from intramuros.cli.console import AsJson, DataFolder, command, out, print_json, settings_for
+from intramuros.cli.console import AsJson, DataFolder, asked_passphrase, command, out, print_json, settings_for
 from intramuros.cli.progress import bar, size
 from intramuros.cli.secrets import new_passphrase, recovery_words
 from intramuros.errors import BadRequest
@@ -43,9 +43,10 @@ def restore(
     backup does not come back.
     """
     has_words = recovery_key is not None
-    settings = settings_for(data, **({} if has_words else {"key_file": key_file}))
+    flags: dict[str, Path | None] = {} if has_words else {"key_file": key_file}
+    settings = settings_for(data, **flags)
     if undo or forget:
-        _aside(settings, undo=undo, as_json=as_json)
+        _aside(asked_passphrase(data, **flags), undo=undo, as_json=as_json)
         return
     if source is None:
         raise BadRequest("Say which folder the backup is in.", hint="intramuros restore FOLDER")
@@ -127,10 +128,12 @@ def _aside(settings: Settings, *, undo: bool, as_json: bool) -> None:
     from intramuros.tasks.restore import undo as put_back
 
     if undo:
-        kept = put_back(settings)
-        said = {"undone": True, "kept": str(kept)}
-        words = f"What was there before the restore is back. The restored data is kept in {kept}."
+        done = put_back(settings)
+        said = {"undone": True, "kept": str(done.kept), "recorded": done.recorded}
+        words = f"What was there before the restore is back. The restored data is kept in {done.kept}."
+        if not done.recorded:
+            words += " It does not open with the key at hand, so its audit does not say so."
     else:
         count = forget(settings)
         said, words = {"forgotten": count}, f"{count} folders put aside by restores were deleted."
-    print_json(said) if as_json else out.print(words)
+    print_json(said) if as_json else out.print(words, soft_wrap=True)

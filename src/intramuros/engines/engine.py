@@ -14,6 +14,9 @@ from typing import Any, Protocol
 ChatRequest = Mapping[str, Any]
 """`messages`, and any of the sampling, tool and format fields of OpenAI's chat completions."""
 
+INSIDE, OUTSIDE = "inside", "outside"
+"""Where a request was answered, as the audit's `route` says it: on this machine, or by a model beyond the walls."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import orjson
 
-from intramuros.engines.engine import ChatRequest, Engine, Health, Reply
+from intramuros.engines.engine import OUTSIDE, ChatRequest, Engine, Health, Reply
 from intramuros.errors import BadRequest
 from intramuros.privacy.redact.aliases import Aliases
 from intramuros.privacy.redact.chat import ChatHider
@@ -35,6 +35,7 @@ class OutsideEngine:
     def __init__(self, engine: Engine, redactor: Redactor, aliases: Aliases) -> None:
         self._engine, self._aliases = engine, aliases
         self._hider = ChatHider(redactor, aliases)
+        self._policy = redactor.policy.version
         self.restored = 0
         self.unknown = 0
 
@@ -47,6 +48,17 @@ class OutsideEngine:
     def counts(self) -> Counter[str]:
         """How much was hidden, by type."""
         return self._hider.counts
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the audit notes of a request that went out: that it did, under which policy, and how much was hidden."""
+        return {
+            "route": OUTSIDE,
+            "policy": self._policy,
+            "masked": dict(self.counts),
+            "restored": self.restored,
+            "unknown": self.unknown,
+        }
 
     async def generate(self, request: ChatRequest) -> Reply:
         """The whole reply, restored. Raises: DetectorFailed, TextBlocked, BadRequest before anything is sent."""

@@ -72,7 +72,8 @@ LONG = frozenset({"chat", "answer", "search", "redact", "restore"})
 class Rule:
     """One row: the method and path template of a route, and what the guard does about it.
 
-    `recent` routes change how somebody signs in: they take a password or passkey shown in the last ten minutes.
+    `recent` routes change how somebody signs in, or open what is others': of whoever is signed in they take a password
+    or passkey shown in the last ten minutes. A key shows itself with every request.
     `enrolling` routes are all that is open to whoever must set up a second factor first.
     """
 
@@ -153,7 +154,7 @@ RULES = (
     Rule("PUT", "/api/v1/groups/{group}/members/{user}", "group.add", Access.MANAGER, scope=Scope.ADMIN),
     Rule("DELETE", "/api/v1/groups/{group}/members/{user}", "group.leave", Access.MANAGER, scope=Scope.ADMIN),
     Rule("GET", "/api/v1/break-glass", "break_glass.list", Access.AUDITOR, scope=Scope.ADMIN),
-    Rule("POST", "/api/v1/break-glass", "break_glass.begin", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("POST", "/api/v1/break-glass", "break_glass.begin", Access.ADMINISTRATOR, scope=Scope.ADMIN, recent=True),
     Rule("POST", "/api/v1/break-glass/{access}/end", "break_glass.end", scope=Scope.ADMIN),
     Rule("POST", "/privacy/v1/redact", "redact", scope=Scope.PRIVACY),
     Rule("POST", "/privacy/v1/restore", "restore", scope=Scope.PRIVACY),
@@ -237,7 +238,7 @@ RULES = (
     Rule("POST", "/groups/{group}/leave", "group.leave", Access.MANAGER),
     Rule("POST", "/groups/{group}/remove", "group.remove", Access.MANAGER),
     Rule("GET", "/break-glass", "break_glass.list", Access.AUDITOR),
-    Rule("POST", "/break-glass", "break_glass.begin", Access.ADMINISTRATOR),
+    Rule("POST", "/break-glass", "break_glass.begin", Access.ADMINISTRATOR, recent=True),
     Rule("GET", "/break-glass/{access}", "break_glass.show", Access.ADMINISTRATOR),
     Rule("POST", "/break-glass/{access}/end", "break_glass.end"),
 )

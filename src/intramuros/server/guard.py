@@ -218,7 +218,7 @@ class Guard:
                 raise SecondFactorNeeded
             if not access.admits(caller):
                 raise NotAllowed(f"Only {access.value} may do this.", hint="Ask one of them, or sign in as one.")
-            if call.rule.recent and now() - caller.proven_at > PROOF_S:
+            if call.rule.recent and caller.key_id is None and now() - caller.proven_at > PROOF_S:
                 raise ProofNeeded
         check_origin(call.scope["method"], call.headers)
 

@@ -18,7 +18,7 @@ from intramuros.accounts.caller import Caller
 from intramuros.accounts.projects import Project
 from intramuros.audit.entry import Entry
 from intramuros.documents.language import LANGUAGES, detect
-from intramuros.engines.engine import Engine
+from intramuros.engines.engine import INSIDE, Engine
 from intramuros.errors import BadRequest, ModelNotFound
 from intramuros.observability.metrics import Metrics
 from intramuros.retrieval import prompt
@@ -106,6 +106,7 @@ class AnswerTask:
         Raises: BadRequest, NotFound for a conversation that is not the caller's, ModelNotFound, NotAllowed for a model
         the caller's key may not use, ContextOverflow, EngineError.
         """
+        entry.note(route=INSIDE)
         asked = Asked(
             question=checked(question),
             language=detect(question, default=by.language if by.language in LANGUAGES else LANGUAGES[0]),

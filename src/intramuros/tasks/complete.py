@@ -16,7 +16,7 @@ import orjson
 
 from intramuros.accounts.caller import Caller
 from intramuros.audit.entry import Entry
-from intramuros.engines.engine import Engine, Usage
+from intramuros.engines.engine import INSIDE, Engine, Usage
 from intramuros.errors import BadRequest, TooMany
 from intramuros.observability.metrics import Metrics
 
@@ -70,6 +70,7 @@ class CompleteTask:
         Raises: ModelNotFound, NotAllowed for a model the key may not use, ContextOverflow, TooMany, BadRequest,
         EngineError.
         """
+        entry.note(route=INSIDE)
         self._check_model(request, by)
         self._check_tools(request)
         with self.turnstile.entered(), _Meter(self.metrics, entry) as meter:
@@ -93,6 +94,7 @@ class CompleteTask:
         `stream_options.include_usage` says.
         Raises: as `run`; after the first chunk only EngineError and, for a tool that was not called, BadRequest.
         """
+        entry.note(route=INSIDE)
         self._check_model(request, by)
         self._check_tools(request)
         with self.turnstile.entered(), _Meter(self.metrics, entry) as meter:

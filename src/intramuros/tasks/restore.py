@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,8 +178,16 @@ def restore(
     )
 
 
-def undo(settings: Settings) -> Path:
-    """Puts back what the last restore replaced; returns where the restored data is kept now. Raises: NotFound."""
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """`kept`: where the restored data is now. `recorded`: whether the data that is back opened to take the record."""
+
+    kept: Path
+    recorded: bool
+
+
+def undo(settings: Settings) -> Undone:
+    """Puts back what the last restore replaced, also where its key is not at hand. Raises: NotFound."""
     data = settings.data
     with alone(data):
         swap.finish(data)
@@ -187,7 +196,13 @@ def undo(settings: Settings) -> Path:
             raise NotFound(f"No restore replaced anything in {data}.")
         name = swap.kept_name(data)
         swap.undo(data, before[0], keep_as=name)
-        return data / name
+        try:
+            keys = _opened(data, settings)
+            with _audit(data, keys) as audit, audit.entry_sync("backup.undo", by=LOCAL, via="cli"):
+                pass
+        except IntramurosError:
+            return Undone(data / name, recorded=False)
+        return Undone(data / name, recorded=True)
 
 
 def _opened(folder: Path, settings: Settings) -> DataKeys:
@@ -222,15 +237,23 @@ def _bring(
 
 def _settle(staged: Path, keys: DataKeys, manifest: Manifest) -> None:
     """Brings the database to this version and writes the restore into its audit."""
-    path = staged / DATABASE
-    key_check.write(path, keys.database)
-    database = open_database(path, keys.database)
+    key_check.write(staged / DATABASE, keys.database)
+    with (
+        _audit(staged, keys) as audit,
+        audit.entry_sync("backup.restore", by=LOCAL, object=manifest.id, via="cli") as entry,
+    ):
+        entry.note(size_bytes=manifest.size_bytes, results=len(manifest.blobs))
+
+
+@contextlib.contextmanager
+def _audit(folder: Path, keys: DataKeys) -> Iterator[Audit]:
+    """The audit of the data in a folder that nobody else has open; settled at the end."""
+    database = open_database(folder / DATABASE, keys.database)
     try:
         audit = Audit(database, key=keys.audit, instance=keys.instance)
         try:
             audit.recover()
-            with audit.entry_sync("backup.restore", by=LOCAL, object=manifest.id, via="cli") as entry:
-                entry.note(size_bytes=manifest.size_bytes, results=len(manifest.blobs))
+            yield audit
         finally:
             audit.stop()
         if not database.checkpoint(wait_s=10):
@@ -240,10 +263,18 @@ def _settle(staged: Path, keys: DataKeys, manifest: Manifest) -> None:
 
 
 def forget(settings: Settings) -> int:
-    """Deletes what restores have put aside; how many folders."""
-    with alone(settings.data):
-        swap.finish(settings.data)
-        before = swap.kept(settings.data)
-        for folder in before:
-            shutil.rmtree(folder)
+    """Deletes what restores have put aside; how many folders. Raises: WrongKey, StorageError: then nothing is gone."""
+    data = settings.data
+    with alone(data):
+        swap.finish(data)
+        before = swap.kept(data)
+        if not before:
+            return 0
+        with (
+            _audit(data, _opened(data, settings)) as audit,
+            audit.entry_sync("backup.forget", by=LOCAL, via="cli") as entry,
+        ):
+            for folder in before:
+                shutil.rmtree(folder)
+            entry.note(results=len(before))
         return len(before)

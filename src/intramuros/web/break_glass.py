@@ -5,8 +5,10 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from intramuros.accounts.break_glass import Opening
+from intramuros.accounts.sessions import PROOF_S
 from intramuros.audit.entry import Entry
 from intramuros.errors import BadRequest, Conflict, NotAllowed, NotFound
+from intramuros.storage.schema import now
 from intramuros.web.problems import Problem, problem
 from intramuros.web.visit import Form, Visit, redirect
 
@@ -23,6 +25,7 @@ def show(visit: Visit, *, said: Problem | None = None, status: int = 200, reason
         accesses=visit.app.break_glass.list(),
         people=[user for user in visit.app.users.list() if user.id != visit.caller.user_id and not user.is_service],
         hours=HOURS,
+        can_begin=now() - visit.caller.proven_at < PROOF_S,
         reason=reason,
         seen={project.id: project.name for project in visit.app.projects.list(visit.caller)},
     )

@@ -58,6 +58,7 @@ def first(visit: Visit, form: Form) -> Response:
         visit.entry.note(error=error.code)
         said = problem(error, visit.words)
         return visit.page("first.html", status=error.status, problem=said, role=role, name=name, email=email)
+    visit.entry.about(user.id)
     return password_shown(visit, user, "/")
 
 

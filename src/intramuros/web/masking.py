@@ -48,7 +48,7 @@ def mark(visit: Visit, form: Form) -> Response:
     policy = Policy(dict.fromkeys(BLOCKED, Action.MASK), POLICIES[chosen])
     redactor: Redactor = replace(visit.app.redactor, policy=policy).with_names(visit.app.directory.names())
     redacted = redactor.hide(text, Aliases())
-    visit.entry.note(masked=redacted.counts, size_bytes=len(text.encode()))
+    visit.entry.note(masked=redacted.counts, policy=policy.version, size_bytes=len(text.encode()))
     return _page(
         visit,
         text=text,

@@ -50,7 +50,7 @@ def _instead(error: IntramurosError, scope: Scope) -> bytes | None:
     if isinstance(error, SecondFactorNeeded):
         return b"/account"
     if isinstance(error, ProofNeeded):
-        return b"/account/prove"
+        return b"/account/prove?next=/break-glass" if scope["path"] == "/break-glass" else b"/account/prove"
     return None
 
 

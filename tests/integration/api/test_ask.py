@@ -42,7 +42,12 @@ async def test_an_answer_stands_on_a_page(installed: Installed, lease: str) -> N
     (source,) = [source for source in answer["sources"] if "six mois" in source["quote"]]
     assert (source["document"], source["page"]) == ("bail.md", 1)
     (record,) = installed.records("answer")
-    assert record.outcome == "ok" and record.object == lease and record.facts["sources"] >= 1
+    assert (
+        record.outcome == "ok"
+        and record.object == lease
+        and record.facts["sources"] >= 1
+        and record.facts["route"] == "inside"
+    )
     assert "préavis" not in repr(record) and "bail.md" not in repr(record)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from intramuros.errors import DetectorFailed
+from intramuros.privacy.redact.policy import Policy
 from intramuros.privacy.redact.redactor import Redactor
 from tests.installed import Installed
 
@@ -99,7 +100,8 @@ async def test_the_record_counts_and_says_nothing(installed: Installed) -> None:
     await installed.client("alice").post("/privacy/v1/restore", {"text": hidden["text"], "map": hidden["map"]})
     redaction, restoration = installed.records("redact", "restore")
     assert redaction.facts["masked"] == {"IBAN_CODE": 1, "PERSON": 2}
-    assert restoration.facts["restored"] == 3
+    assert (restoration.facts["restored"], restoration.facts["unknown"]) == (3, 0)
+    assert redaction.facts["policy"] == restoration.facts["policy"] == Policy().version
     for record in (redaction, restoration):
         assert "Keller" not in str(record) and "⟦" not in str(record)
     assert installed.app.audit.verify().ok

@@ -47,7 +47,7 @@ def test_from_init_to_a_lost_key(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     assert parsed("backup", "verify", folder / "to", "--recovery-key", "-", given=words + "\n")["ok"]
     used = parsed("recovery", "use", "-", given=words + "\n")
     assert "config" in used["key"]
-    assert actions() == ["init", "backup", "backup.list", "recovery.check", "recovery.use"]
+    assert actions() == ["init", "backup", "backup.list", "backup.verify", "recovery.check", "recovery.use"]
     monkeypatch.setenv("INTRAMUROS_DATA", str(folder / "new"))
     back = parsed("restore", folder / "to", "--recovery-key", "-", given=words + "\n")
     assert back["new_key"]
@@ -108,3 +108,33 @@ def test_wrong_words(folder: Path) -> None:
         result = run("recovery", "check", "-", "--json", given=given)
         assert result.exit_code == 1
         assert json.loads(result.stdout)["error"]["code"] == "wrong_key"
+
+
+def test_taking_a_restore_back_and_deleting_what_was_kept_are_recorded(folder: Path) -> None:
+    parsed("init")
+    parsed("backup", folder / "to")
+    parsed("backup", "list", folder / "to")
+    parsed("restore", folder / "to", "--replace")
+    assert "backup.list" not in actions()
+    assert parsed("restore", "--undo")["recorded"]
+    assert parsed("restore", "--forget") == {"forgotten": 1}
+    assert [action for action in actions() if action != "audit.show"][-3:] == [
+        "backup.list",
+        "backup.undo",
+        "backup.forget",
+    ]
+    assert parsed("audit", "verify")["ok"]
+
+
+def test_without_the_key_a_restore_is_taken_back_unrecorded_and_nothing_kept_is_deleted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed("init")
+    parsed("backup", folder / "to")
+    parsed("restore", folder / "to", "--replace")
+    key = folder / "keys" / "one.key"
+    monkeypatch.setenv("INTRAMUROS_KEY_FILE", str(key.rename(folder / "aside.key").with_name("none.key")))
+    assert not parsed("restore", "--undo")["recorded"]
+    assert run("restore", "--forget").exit_code == 1
+    monkeypatch.setenv("INTRAMUROS_KEY_FILE", str(folder / "aside.key"))
+    assert parsed("restore", "--forget") == {"forgotten": 1}

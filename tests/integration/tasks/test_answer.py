@@ -208,7 +208,7 @@ async def test_the_record_has_numbers_and_no_content(ask: Asking) -> None:
     await ask.trusting("answers")(PREAVIS)
     facts = ask.entry.facts
     assert facts["mode"] == "write"
-    assert facts["model"] == "scripted"
+    assert (facts["model"], facts["route"]) == ("scripted", "inside")
     assert facts["sources"] == 1
     assert (facts["prompt_tokens"], facts["completion_tokens"], facts["cached_tokens"]) == (12, 3, 8)
     assert "préavis" not in json.dumps(facts, ensure_ascii=False).lower()

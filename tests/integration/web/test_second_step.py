@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from html import unescape
@@ -445,3 +446,55 @@ async def test_a_program_may_take_a_lost_factor_away_with_an_administrators_key(
     assert (await installed.client("bob").call("POST", path)).status == 403
     assert (await installed.client("charlie").call("POST", path)).status == 200
     assert not installed.app.factors.has_any(user.id)
+
+
+async def test_breaking_the_glass_takes_a_fresh_proof_of_whoever_is_signed_in(
+    installed: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jar = Jar(installed.guard)
+    await jar.sign_in(CHARLIE, PASSWORD)
+    alice = installed.app.users.by_email(ALICE)
+    assert alice
+    asked = {"user": alice.id, "reason": "an emergency, it is said", "hours": "1"}
+    assert "Ouvrir les conversations" in text_of(await jar.get("/break-glass"))
+    for module in ("server.guard", "web.break_glass"):
+        monkeypatch.setattr(f"intramuros.{module}.PROOF_S", -1.0)
+    answer = await jar.post("/break-glass", **asked)
+    assert (answer.status, answer.headers["location"]) == (303, "/account/prove?next=/break-glass")
+    told = await jar.call(
+        "POST", "/api/v1/break-glass", json.dumps({"user": alice.id, "reason": asked["reason"]}).encode()
+    )
+    assert told.json()["error"]["code"] == "proof_needed" and not installed.app.break_glass.list()
+    page = text_of(await jar.get("/break-glass"))
+    assert "confirmez d’abord" in page and "Ouvrir les conversations" not in page
+    wrong = await jar.post("/account/prove", password="not this one at all", next="/break-glass")
+    assert 'name="next" value="/break-glass"' in wrong.body.decode()
+    right = await jar.post("/account/prove", password=PASSWORD, next="/break-glass")
+    assert right.headers["location"] == "/break-glass"
+    away = await jar.post("/account/prove", password=PASSWORD, next="//elsewhere.example")
+    assert away.headers["location"] == "/"
+    monkeypatch.setattr("intramuros.server.guard.PROOF_S", sessions.PROOF_S)
+    assert (await jar.post("/break-glass", **asked)).status == 303 and len(installed.app.break_glass.list()) == 1
+
+
+async def test_whoever_signed_in_is_named_in_the_record_and_on_the_audit_page(
+    installed: Installed, alice: tuple[Jar, pyotp.TOTP, list[str]], clock: Clock
+) -> None:
+    """By a password, by a password and a code, and by the link of an invitation; a wrong password names nobody."""
+    charlie, again, dora = Jar(installed.guard), Jar(installed.guard), Jar(installed.guard)
+    await charlie.sign_in(CHARLIE, "not this one at all")
+    await charlie.sign_in(CHARLIE, PASSWORD)
+    await again.sign_in(ALICE, PASSWORD)
+    clock.at += 60
+    await again.post("/sign-in/second", code=alice[1].at(clock.at))
+    fields = {"name": "Dora", "email": "dora@firm.example", "password": "quatre chats sur un toit"}
+    await dora.post(f"/first/{installed.app.users.invite('member')}", **fields)
+    ids = {name: installed.app.users.find(f"{name}@firm.example").id for name in ("alice", "charlie", "dora")}
+    wrong, right = installed.records("sign_in")[-3:-1]
+    assert (wrong.actor, right.actor) == (None, ids["charlie"])
+    assert installed.records("sign_in.second")[-1].actor == ids["alice"]
+    first = installed.records("first")[-1]
+    assert (first.actor, first.object) == (ids["dora"], ids["dora"])
+    for action, name in (("sign_in", "Charlie"), ("sign_in.second", "Alice"), ("first", "Dora")):
+        page = await charlie.get(f"/administration/audit?action={action}")
+        assert name in text_of(page)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intramuros.api.openai.schemas import HONOURED
+from intramuros.audit.entry import Entry
 from intramuros.engines.engine import ChatRequest, Health, Reply, Usage
 from intramuros.engines.outside import OutsideEngine
 from intramuros.errors import BadRequest, DetectorFailed, TextBlocked
@@ -269,6 +270,15 @@ def test_the_reply_is_restored_also_inside_arguments_and_echoes_are_dropped() ->
     assert reply.text == message["content"] == text and "echo" not in reply.raw
     assert json.loads(message["tool_calls"][0]["function"]["arguments"]) == {"who": text}
     assert engine.restored == 4 and engine.unknown == 0
+    entry = Entry("chat", None, "api")
+    entry.note(**engine.facts)
+    assert entry.facts == {
+        "route": "outside",
+        "policy": Redactor().policy.version,
+        "masked": {"EMAIL_ADDRESS": 1, "PERSON": 1},
+        "restored": 4,
+        "unknown": 0,
+    }
 
 
 def test_values_are_escaped_inside_arguments() -> None:

@@ -40,7 +40,13 @@ async def test_a_reply_names_the_model_that_answered_and_its_usage(entry: Entry)
     assert whole["model"] == "scripted" and engine.asked[0]["model"] == "scripted"
     assert whole["usage"] == USAGE
     assert whole["choices"][0]["message"]["content"] == "Bonjour, monde"
-    assert entry.facts == {"model": "scripted", "prompt_tokens": 12, "completion_tokens": 3, "cached_tokens": 8}
+    assert entry.facts == {
+        "route": "inside",
+        "model": "scripted",
+        "prompt_tokens": 12,
+        "completion_tokens": 3,
+        "cached_tokens": 8,
+    }
     counted = task.metrics.render().decode()
     assert 'intramuros_tokens_total{kind="completion",model="scripted"} 3.0' in counted
     assert 'intramuros_generations_total{model="scripted",outcome="ok"} 1.0' in counted
@@ -81,7 +87,7 @@ async def test_an_unknown_model_borrows_nothing(entry: Entry) -> None:
     task = made(ScriptedEngine())
     with pytest.raises(ModelNotFound):
         await task.run(HELLO | {"model": "nope"}, by=LOCAL, entry=entry)
-    assert entry.facts == {}
+    assert entry.facts == {"route": "inside"}
 
 
 @pytest.mark.parametrize("error_after", [0, 2])
@@ -93,7 +99,9 @@ async def test_an_engine_that_dies_is_reported_and_its_place_freed(entry: Entry,
         async for piece in task.stream(HELLO, by=LOCAL, entry=entry):
             got.append(piece)
     came = {"completion_tokens": error_after} if error_after else {}
-    assert len(got) == error_after and entry.facts == {"model": "scripted"} | came, "what is not known is not 0"
+    assert len(got) == error_after and entry.facts == {"route": "inside", "model": "scripted"} | came, (
+        "what is not known is not 0"
+    )
     assert task.turnstile.inside == 0 and task.pool.borrowed == 0  # type: ignore[attr-defined]
     assert 'outcome="failed"' in task.metrics.render().decode()
 
@@ -106,7 +114,7 @@ async def test_closing_a_stream_frees_the_engine_at_once(entry: Entry) -> None:
         assert engine.running == 1 and task.turnstile.inside == 1
     assert engine.running == 0 and engine.cancelled == 1
     assert task.turnstile.inside == 0 and task.pool.borrowed == 0  # type: ignore[attr-defined]
-    assert entry.facts == {"model": "scripted", "completion_tokens": 1}, "what is not known is not 0"
+    assert entry.facts == {"route": "inside", "model": "scripted", "completion_tokens": 1}, "what is not known is not 0"
     assert 'outcome="cancelled"' in task.metrics.render().decode()
 
 

@@ -5,10 +5,12 @@ Called by the redactor. The default hides everything that is found and lets no s
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 
 from intramuros.errors import BadRequest
 
@@ -43,6 +45,12 @@ class Policy:
     )
     default: Action = Action.ALIAS
     threshold: float = 0.5
+
+    @property
+    def version(self) -> str:
+        """The same for policies that do the same, for the audit."""
+        said = {**self.actions, "*": self.default, "threshold": self.threshold}
+        return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
     def action(self, entity_type: str) -> Action:
         """What is done with this entity."""

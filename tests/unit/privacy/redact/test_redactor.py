@@ -136,3 +136,10 @@ def test_any_text_comes_back(text: str) -> None:
     redacted = Redactor(policy=Policy({})).hide(text, aliases)
     if all(entity.entity_type != "PERSON" for entity in redacted.entities):
         assert restore(redacted.text, aliases.values) == text
+
+
+def test_a_policy_has_a_version_that_changes_with_what_it_does() -> None:
+    one = Policy()
+    assert one.version == Policy().changed({"SECRET": "block"}).version
+    others = [one.changed({"PERSON": "mask"}), one.changed({"*": "mask"}), Policy(threshold=0.6)]
+    assert len({policy.version for policy in (one, *others)}) == 4
