@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -63,7 +64,7 @@ class Installation:
         return Done(done.returncode, done.stdout, done.stderr)
 
     def serve(self, *arguments: str, **extra: str) -> str:
-        """Starts the server on a free port and returns its address once it answers."""
+        """Starts the server on a free port and returns its address once it answers and has said all it says first."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -85,12 +86,11 @@ class Installation:
         self.servers.append(process)
         end = time.monotonic() + SERVER_START_S
         while time.monotonic() < end and process.poll() is None:
-            try:
+            with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"http://localhost:{port}/health", timeout=1).close()
-            except OSError:
-                time.sleep(0.05)
-            else:
-                return f"http://localhost:{port}"
+                if "Stop with Ctrl-C." in Path(log.name).read_text():
+                    return f"http://localhost:{port}"
+            time.sleep(0.05)
         raise AssertionError(Path(log.name).read_text())
 
     def stop(self) -> None:
