@@ -126,5 +126,8 @@ class ScriptedPool:
     def states(self) -> dict[str, Health]:
         return {self.only.model: Health("ready")}
 
+    async def renew(self) -> int:
+        return 0
+
     async def stop(self) -> None:
         return None

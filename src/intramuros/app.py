@@ -49,6 +49,8 @@ from intramuros.privacy.audit_webhook import webhook
 from intramuros.privacy.directory import FILTER, Directory
 from intramuros.privacy.egress import Egress, Rule
 from intramuros.privacy.erase.erasure import Erasure
+from intramuros.privacy.erase.retention import Retention
+from intramuros.privacy.erase.schedule import Schedule
 from intramuros.privacy.json_client import JsonClient
 from intramuros.privacy.redact.aliases import Aliases
 from intramuros.privacy.redact.kept import KeptAliases
@@ -76,6 +78,7 @@ from intramuros.tasks.complete import CompleteTask
 from intramuros.tasks.conversation import Conversations
 from intramuros.tasks.erasing import ConversationsEraser
 from intramuros.tasks.isolation import Isolation
+from intramuros.tasks.person import PersonExport
 from intramuros.tasks.reach import Reach
 from intramuros.tasks.remove_project import RemoveProject
 from intramuros.tasks.selftest import SelfTest
@@ -125,9 +128,11 @@ class App:
     selftest: SelfTest
     redactor: Redactor
     erasure: Erasure
+    retention: Retention
     forgetting: Forgetting
     directory: OrganisationDirectory
     aliases: KeptAliases
+    person_export: PersonExport
     backup: Backup
     use: Use | None = None
     """This process's share in the data folder, which a restore or a change of keys must have alone."""
@@ -146,20 +151,19 @@ class App:
         backups = asyncio.create_task(BackupSchedule(self.backup, self.audit, self.settings).run(stop), name="backups")
         loading = asyncio.create_task(self._load_default(), name="load default model")
         embedder = asyncio.create_task(self.embedder.load(), name="load embedder")
-        counting = asyncio.create_task(self._write_usage(), name="write the usage of keys")
-        forgetting = asyncio.create_task(
-            self.forgetting.watch(self.pool, also=self.aliases.clear), name="renew engines"
-        )
+        schedule = Schedule(self.erasure, self.retention, self.audit)
+        always = [
+            asyncio.create_task(self._write_usage(), name="write the usage of keys"),
+            asyncio.create_task(self.forgetting.watch(self.pool, also=self.aliases.clear), name="renew engines"),
+            asyncio.create_task(schedule.run(), name="erase"),
+        ]
         try:
             yield self
         finally:
             stop.set()
-            loading.cancel()
-            embedder.cancel()
-            counting.cancel()
-            await asyncio.gather(worker, backups, loading, embedder, counting, return_exceptions=True)
-            forgetting.cancel()
-            await asyncio.gather(worker, loading, embedder, forgetting, return_exceptions=True)
+            for task in (loading, embedder, *always):
+                task.cancel()
+            await asyncio.gather(worker, backups, loading, embedder, *always, return_exceptions=True)
             await self.pool.stop()
 
     async def _write_usage(self) -> None:
@@ -372,7 +376,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         leaving=Leaving(database, subject_keys),
         break_glass=BreakGlass(database),
         reach=Reach(projects, library, search),
-        remove_project=RemoveProject(projects, library),
+        remove_project=RemoveProject(projects, erasure),
         people_elsewhere=people_elsewhere,
         provider=_provider(settings, egress, keys),
         egress=egress,
@@ -392,7 +396,9 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         selftest=selftest,
         redactor=Redactor(),
         erasure=erasure,
+        retention=Retention(database, erasure),
         forgetting=forgetting,
+        person_export=PersonExport(database, conversations),
         backup=backup,
         directory=OrganisationDirectory(database, users),
         aliases=aliases,

@@ -23,8 +23,10 @@ from intramuros.api.uploads import Uploads
 from intramuros.audit.entry import Entry
 from intramuros.documents.library import Document, Library
 from intramuros.errors import DocumentError, TooLarge
+from intramuros.privacy.erase.erasure import Erasure
 from intramuros.retrieval.passage import Passage
 from intramuros.retrieval.search import Search
+from intramuros.storage.erasable import Subject
 
 MAX_RESULTS = 100
 DOCUMENT_ID = re.compile(r"[A-Za-z0-9_-]{16}")
@@ -33,8 +35,8 @@ DOCUMENT_ID = re.compile(r"[A-Za-z0-9_-]{16}")
 class ProjectRoutes:
     """The routes below `/api/v1/projects`, except asking."""
 
-    def __init__(self, projects: Projects, library: Library, search: Search) -> None:
-        self.projects, self.library, self.passages = projects, library, search
+    def __init__(self, projects: Projects, library: Library, search: Search, erasure: Erasure) -> None:
+        self.projects, self.library, self.passages, self.erasure = projects, library, search, erasure
         self.uploads = Uploads()
 
     def routes(self) -> list[BaseRoute]:
@@ -108,12 +110,14 @@ class ProjectRoutes:
         )
 
     async def remove(self, request: Request) -> Response:
-        """Erases a document with everything made of it."""
+        """Erases a document with everything made of it; the answer is the receipt."""
         project = await project_of(request, self.projects, need="contributor")
-        document = request.path_params["document"]
-        await asyncio.to_thread(self.library.remove, project, document)
+        document = (await asyncio.to_thread(self.library.get, project, request.path_params["document"])).id
         entry_of(request).note(document=document)
-        return Response(status_code=204)
+        subject, by = Subject("document", document), caller_of(request).user_id
+        done = await asyncio.to_thread(self.erasure.run, subject, by=by)
+        entry_of(request).note(erasure=done.id)
+        return as_json(done.to_json())
 
     async def search(self, request: Request) -> Response:
         """The passages that match. The query is in the body, because addresses end up in logs."""

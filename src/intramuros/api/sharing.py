@@ -44,8 +44,9 @@ class SharingRoutes:
     async def remove(self, request: Request) -> Response:
         """Removes a project with all its documents and conversations."""
         project = await project_of(request, self.projects, need="owner")
-        await asyncio.to_thread(lambda: self.removal.remove(project, by=caller_of(request)))
-        return Response(status_code=204)
+        receipt = await asyncio.to_thread(lambda: self.removal.remove(project, by=caller_of(request)))
+        entry_of(request).note(erasure=receipt.id)
+        return as_json(receipt.to_json())
 
     async def members(self, request: Request) -> Response:
         """Everybody with access and through what, and the groups it is shared with."""

@@ -7,8 +7,9 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from intramuros.errors import BadRequest, NotFound
 
@@ -19,11 +20,22 @@ def written_whole(path: Path) -> Iterator[TextIO]:
 
     Raises: BadRequest if it can't be written.
     """
+    with bytes_written_whole(path) as raw:
+        file = TextIOWrapper(raw, encoding="utf-8", newline="\n")
+        try:
+            yield file
+        finally:
+            file.detach()  # writes what it still holds
+
+
+@contextmanager
+def bytes_written_whole(path: Path) -> Iterator[BinaryIO]:
+    """The same for bytes."""
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            with os.fdopen(descriptor, "wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

@@ -12,9 +12,11 @@ from intramuros.cli.add import add
 from intramuros.cli.ask import ask
 from intramuros.cli.console import out
 from intramuros.cli.demo import demo
+from intramuros.cli.export import app as export
 from intramuros.cli.init import init
 from intramuros.cli.redact import redact
 from intramuros.cli.restore import restore
+from intramuros.cli.retention import app as retention
 from intramuros.cli.rotate import rotate
 from intramuros.cli.search import search
 from intramuros.cli.selftest import selftest
@@ -48,6 +50,8 @@ for function in (init, serve, add, search, ask, redact, selftest, demo, restore,
 app.add_typer(audit.app, name="audit")
 app.add_typer(erase.app, name="erase")
 app.add_typer(backup.app, name="backup")
+app.add_typer(export, name="export")
+app.add_typer(retention, name="retention")
 app.add_typer(directory.app, name="directory")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")

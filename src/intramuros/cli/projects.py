@@ -144,11 +144,13 @@ def remove(
         if not yes:
             count = len(intramuros.library.list(found))
             typer.confirm(f"Remove {found.name} with {count} document(s), for good?", abort=True, err=True)
-        removed = intramuros.remove_project.remove(found, by=LOCAL)
+        receipt = intramuros.remove_project.remove(found, by=LOCAL)
+        entry.note(erasure=receipt.id)
+    removed = receipt.removed("documents")
     if as_json:
-        print_json({"id": found.id, "removed": True, "documents": removed})
+        print_json({"id": found.id, "removed": True, "documents": removed, "receipt": receipt.id})
     else:
-        out.print(f"Project {escape(found.name)} is removed, with {removed} document(s).")
+        out.print(f"Project {escape(found.name)} is removed, with {removed} document(s). Receipt {escape(receipt.id)}")
 
 
 def _target(app: App, entry: Entry, user: str | None, group: str | None) -> tuple[str | None, str | None]:

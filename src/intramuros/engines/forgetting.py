@@ -7,17 +7,20 @@ the engines. What passes between them is a number in the database that grows, an
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from intramuros.engines.pool import EnginePool
 from intramuros.engines.published import Notices
+from intramuros.errors import StorageError
 from intramuros.storage import facts
 from intramuros.storage.database import Database
 
 FACT = "engines_to_forget"
 WAIT_S = 60.0
+_log = logging.getLogger(__name__)
 _LOOK_S = 0.5
 _POLL_S = 0.1
 
@@ -48,11 +51,16 @@ class Forgetting:
             now = self._database.data_version()
             if now == version:
                 continue
-            version, asked = now, await asyncio.to_thread(self._asked)
+            try:
+                asked = await asyncio.to_thread(self._asked)
+            except StorageError as error:
+                _log.warning("whether engines are to forget can't be read: %s", error.message)
+                continue
+            version = now
             if asked != seen:
                 seen = asked
                 also()
-                await pool.renew()
+                _log.info("engines renewed, because something was erased: %s", await pool.renew())
 
     def _asked(self) -> int:
         with self._database.read() as connection:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from intramuros.accounts.break_glass import Opening
 from intramuros.accounts.caller import Caller
@@ -77,14 +77,7 @@ class Conversations:
         """The turns of a conversation, in order."""
         with self._database.read() as connection:
             _own(connection, conversation, project, by)
-            rows = connection.execute(
-                select(turns).where(turns.c.conversation_id == conversation).order_by(turns.c.ordinal)
-            ).all()
-        key = self._keys.shared(project.id, by.user_id) if rows else b""
-        return [
-            Turn(row.id, opened(key, row.question, row.id), opened(key, row.answer, row.id), row.created_at)
-            for row in rows
-        ]
+        return self.read(conversation, project_id=project.id, user_id=by.user_id)
 
     def append(self, conversation: str, *, project: Project, by: Caller, question: str, answer: dict[str, Any]) -> str:
         """Adds a turn and returns its id."""
@@ -106,11 +99,21 @@ class Conversations:
             connection.execute(update(conversations).where(conversations.c.id == conversation).values(updated_at=now()))
         return turn
 
-    def remove(self, conversation: str, *, project: Project, by: Caller) -> None:
-        """Deletes a conversation with all its turns."""
-        with self._database.write() as connection:
+    def check(self, conversation: str, *, project: Project, by: Caller) -> None:
+        """Whether it is the caller's own."""
+        with self._database.read() as connection:
             _own(connection, conversation, project, by)
-            connection.execute(delete(conversations).where(conversations.c.id == conversation))
+
+    def read(self, conversation: str, *, project_id: str, user_id: str) -> list[Turn]:
+        """The turns of a conversation that is known to be this person's, in this project."""
+        query = select(turns).where(turns.c.conversation_id == conversation).order_by(turns.c.ordinal)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        key = self._keys.shared(project_id, user_id) if rows else b""
+        return [
+            Turn(row.id, opened(key, row.question, row.id), opened(key, row.answer, row.id), row.created_at)
+            for row in rows
+        ]
 
     def list(self, project: Project, *, by: Caller) -> list[Conversation]:
         """The caller's own conversations that have a question, latest first."""

@@ -1,4 +1,4 @@
-"""Removes a project with everything in it. Called by every door."""
+"""Removes a project with everything in it, and gives the receipt. Called by the API and the command line."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ from dataclasses import dataclass
 
 from intramuros.accounts.caller import Caller
 from intramuros.accounts.projects import Project, Projects
-from intramuros.documents.library import Library
+from intramuros.privacy.erase.erasure import Erasure
+from intramuros.privacy.erase.receipt import Receipt
+from intramuros.storage.erasable import Subject
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveProject:
-    """First the documents, then the project with its conversations and its key: interrupted, it can be run again."""
+    """An erasure that only an owner may ask for."""
 
     projects: Projects
-    library: Library
+    erasure: Erasure
 
-    def remove(self, project: Project, *, by: Caller) -> int:
-        """Removes it; returns how many documents it had. Raises: NotFound, NotAllowed."""
+    def remove(self, project: Project, *, by: Caller) -> Receipt:
+        """Removes it. Raises: NotFound, NotAllowed, ErasureUnfinished."""
         owned = self.projects.get(project.id, by=by, need="owner")
-        documents = self.library.list(owned)
-        for document in documents:
-            self.library.remove(owned, document.id)
-        self.projects.remove(owned.id, by=by)
-        return len(documents)
+        return self.erasure.run(Subject("project", owned.id), by=by.user_id)

@@ -22,6 +22,7 @@ from starlette.responses import Response
 
 from intramuros.accounts.projects import Project, Role
 from intramuros.errors import IntramurosError
+from intramuros.storage.erasable import Subject
 from intramuros.web.shelf import Shelf, shelf_of
 from intramuros.web.stream import Event, EventStream
 from intramuros.web.visit import Form, Visit, redirect
@@ -57,7 +58,8 @@ class Documents:
     def remove(self, visit: Visit, form: Form) -> Response:
         """Erases a document with everything made of it."""
         project = project_of(visit, need="contributor")
-        visit.app.library.remove(project, visit.path("document"))
+        document = visit.app.library.get(project, visit.path("document")).id
+        visit.entry.note(erasure=visit.app.erasure.remove(Subject("document", document), by=visit.caller.user_id))
         visit.entry.note(document=visit.path("document"))
         return redirect(f"/projects/{project.id}")
 

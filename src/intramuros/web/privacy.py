@@ -22,6 +22,7 @@ QUIET = (
     *("account.show", "prove.show", "prove.begin", "sign_in.second.show", "sign_in.passkey.begin"),
     *("codes.begin", "passkey.begin"),
     "isolation.show",
+    "erase.receipts",
 )
 """Looking at pages is recorded as well, and would hide here what a person did."""
 

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from intramuros.accounts.projects import Project
 from intramuros.documents import samples
+from intramuros.storage.erasable import Subject
 from intramuros.web.documents import project_of
 from intramuros.web.problems import Problem
 from intramuros.web.shelf import shelf_of
@@ -40,7 +41,9 @@ def conversation(visit: Visit) -> Response:
 def remove_conversation(visit: Visit, form: Form) -> Response:
     """Deletes one of the person's own conversations, with its questions and answers."""
     project = project_of(visit)
-    visit.app.conversations.remove(visit.path("conversation"), project=project, by=visit.caller)
+    visit.app.conversations.check(visit.path("conversation"), project=project, by=visit.caller)
+    subject = Subject("conversation", visit.path("conversation"))
+    visit.entry.note(erasure=visit.app.erasure.remove(subject, by=visit.caller.user_id))
     visit.entry.note(conversation=visit.path("conversation"))
     return redirect(f"/projects/{project.id}")
 
@@ -63,6 +66,8 @@ def page(
         problem=said,
         project=project,
         may_add=project.allows("contributor"),
+        is_owner=project.allows("owner"),
+        kept=visit.app.retention.get(project.id),
         shelf=shelf,
         conversation=conversation,
         turns=turns(visit, project, conversation) if conversation else [],

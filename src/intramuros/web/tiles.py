@@ -20,6 +20,7 @@ class Tile:
 OVERSEERS = ("administrator", "auditor", "manager")
 
 TILES = (
+    Tile("/receipts", "erasures", "trash", ("administrator", "auditor")),
     Tile("/people", "people", "people", OVERSEERS),
     Tile("/groups", "groups", "people", OVERSEERS),
     Tile("/administration/audit", "audit", "eye", ("administrator", "auditor")),

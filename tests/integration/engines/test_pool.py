@@ -13,12 +13,14 @@ import pytest
 
 from intramuros.engines import autotune, options, pool
 from intramuros.engines.autotune import Tuned
+from intramuros.engines.forgetting import Forgetting
 from intramuros.engines.local import LocalEngine
 from intramuros.engines.pool import EnginePool
 from intramuros.engines.published import began
 from intramuros.errors import EngineLoadFailed, ModelFileError, ModelTooLarge
 from intramuros.models.installed import InstalledModel
 from intramuros.privacy.egress import Egress
+from intramuros.storage.database import Database
 from tests.models import engines, tiny
 from tests.models.engines import HELLO, LONG, Memory, Shelf, until
 
@@ -202,3 +204,31 @@ async def test_stopping_while_a_model_loads_leaves_no_worker(pools: Pools) -> No
     with pytest.raises(Exception, match="stopped"):
         await waiting
     assert pool.states() == {}
+
+
+async def test_an_erasure_renews_engines_of_every_process_that_serves(pools: Pools, database: Database) -> None:
+    """Whoever erases, in any process, waits for the end of the engine whose caches may hold the text."""
+    pool = pools.open()
+    forgetting = Forgetting(database, pool.folder)
+    watching = asyncio.create_task(forgetting.watch(pool))
+    await asyncio.sleep(0.05)
+    worker = (await borrowed(pool)).pid
+    async with pool.engine("one"):
+        forgotten = asyncio.create_task(asyncio.to_thread(Forgetting(database, pool.folder).forget))
+        await asyncio.sleep(0.8)
+        assert began(worker)  # an answer that is being written may end
+    assert await forgotten == {"ended": 1, "still_running": 0}
+    assert not began(worker)
+    assert (await borrowed(pool)).pid != worker
+    assert await asyncio.to_thread(Forgetting(database, pool.folder, wait_s=0.1).forget) in (
+        {"ended": 0, "still_running": 1},
+        {"ended": 1, "still_running": 0},
+    )
+    watching.cancel()
+
+
+async def test_an_engine_that_nobody_renews_is_told(pools: Pools, database: Database) -> None:
+    pool = pools.open()
+    await borrowed(pool)
+    forgotten = await asyncio.to_thread(Forgetting(database, pool.folder, wait_s=0.2).forget)
+    assert forgotten == {"ended": 0, "still_running": 1}

@@ -58,18 +58,9 @@ def test_nobody_else_reaches_it(
         with pytest.raises(NotFound):
             conversations.append(begun, project=place, by=person, question="Q", answer={})
         with pytest.raises(NotFound):
-            conversations.remove(begun, project=place, by=person)
+            conversations.check(begun, project=place, by=person)
         assert conversations.list(place, by=person) == []
     assert len(conversations.turns(begun, project=project, by=people.alice)) == 1
-
-
-def test_removed_is_gone_with_its_turns(conversations: Conversations, project: Project, people: People) -> None:
-    begun = conversations.create(project, by=people.alice)
-    conversations.append(begun, project=project, by=people.alice, question="Q", answer={})
-    conversations.remove(begun, project=project, by=people.alice)
-    assert conversations.list(project, by=people.alice) == []
-    with pytest.raises(NotFound):
-        conversations.turns(begun, project=project, by=people.alice)
 
 
 def test_what_was_asked_is_sealed_and_ends_with_the_person_or_the_project(

@@ -36,6 +36,9 @@ from intramuros.storage.schema import erasures, new_id, now
 LOG_WAIT_S = 30.0
 """How long readers may hold the log before the erasure is left to be finished later."""
 LOCK_WAIT_S = 600.0
+TOGETHER = 20
+"""So many erasures share one look through the files."""
+WITH_KEY = frozenset({"project", "user"})
 _POLL_S = 0.1
 NOT_SEARCHED = ("model files", "stored files of others", "below the file system", "copies made before")
 
@@ -71,7 +74,8 @@ class Erasure:
         with self._alone():
             erasure = self._begin(subject, by, reason, looks=True)
             self._remove(erasure)
-            return self._finish(erasure)
+            self._finish([erasure])
+            return receipt(self.database, erasure)
 
     def begin(self, subject: Subject, *, by: str, reason: str = "asked") -> str:
         """Notes that it is to be erased and shuts everybody out; `resume` does the rest. Returns the erasure's id."""
@@ -94,13 +98,20 @@ class Erasure:
             return list(connection.scalars(statement))
 
     def resume(self) -> list[Receipt]:
-        """Finishes what was begun; what can't be finished yet stays for the next time."""
-        done, trouble = [], None
-        for erasure in self.unfinished():
+        """Finishes what was begun, some together; what can't be finished yet stays for the next time.
+
+        Raises: ErasureUnfinished, StorageError if none of it could be.
+        """
+        done: list[Receipt] = []
+        trouble: IntramurosError | None = None
+        waiting = self.unfinished()
+        for begin in range(0, len(waiting), TOGETHER):
+            some = waiting[begin : begin + TOGETHER]
             try:
                 with self._alone():
-                    self._remove(erasure)
-                    done.append(self._finish(erasure))
+                    for erasure in some:
+                        self._remove(erasure)
+                    done += self._finish(some)
             except IntramurosError as error:
                 trouble = error
         if trouble is not None and not done:
@@ -151,49 +162,61 @@ class Erasure:
         with self.database.write(durable=True, erasing=True) as connection:
             connection.execute(update(erasures).where(erasures.c.id == erasure).values(state="removed"))
 
-    def _finish(self, erasure: str) -> Receipt:
-        row = self._row(erasure)
-        if row.state == "done":
-            return receipt(self.database, erasure)
+    def _finish(self, some: Sequence[str]) -> list[Receipt]:
+        """Everything after the removal, with one look through the files for all of them."""
+        rows = [row for row in map(self._row, some) if row.state != "done"]
+        if not rows:
+            return []
         self.step("empty the log")
         self._empty_log()
         self.step("destroy the key")
-        has_key = row.kind in {"project", "user"}
-        if has_key:
-            self.keys.destroy(row.kind, row.subject)
-        unreached = len(self.backups()) if has_key else 0
+        for row in rows:
+            if row.kind in WITH_KEY:
+                self.keys.destroy(row.kind, row.subject)
+        unreached = len(self.backups()) if any(row.kind in WITH_KEY for row in rows) else 0
         self.step("renew engines")
-        ended = dict(self.engines.forget())
+        engines = dict(self.engines.forget())
         self.step("search")
-        samples = self._opened(erasure, row.samples)
-        looked = proof.search(self.database, samples)
-        elsewhere = [number for number in looked.met if proof.held_elsewhere(self.database, samples[number])]
-        left = len(looked.met) - len(elsewhere)
-        if left:
-            raise ErasureUnfinished(f"{left} of {len(samples)} pieces of what was removed still stand in the files.")
-        self.step("sign")
-        said = {
-            "erasure": erasure, "what": row.kind, "subject": row.subject, "reason": row.reason, "actor": row.actor,
-            "begun_at": round(row.begun_at, 3), **row.counts, "key_destroyed": has_key,
-            "backup_folders_not_reached": unreached, "log_emptied": True,
-            "engines": ended, "searched": looked.to_json(), "not_searched": list(NOT_SEARCHED),
-            "samples": dict(Counter(sample.what for sample in samples)),
-            "met_after": 0, "held_elsewhere": len(elsewhere),
-        }  # fmt: skip
-        self._sign(erasure, said)
-        self.step("end")
-        self.keys.destroy("erasure", erasure)
+        samples = {row.id: self._opened(row.id, row.samples) for row in rows}
+        looked = proof.search(self.database, [sample for row in rows for sample in samples[row.id]])
+        met, begin = {}, 0
+        for row in rows:
+            met[row.id] = [sample for n, sample in enumerate(samples[row.id], begin) if n in looked.met]
+            begin += len(samples[row.id])
+        left = 0
+        for row in rows:
+            elsewhere = [sample for sample in met[row.id] if proof.held_elsewhere(self.database, sample)]
+            if len(elsewhere) < len(met[row.id]):
+                left += len(met[row.id]) - len(elsewhere)
+                continue
+            self.step("sign")
+            found = {
+                "backup_folders_not_reached": unreached, "engines": engines, "searched": looked.to_json(),
+                "not_searched": list(NOT_SEARCHED),
+                "samples": dict(Counter(sample.what for sample in samples[row.id])),
+                "met_after": 0, "held_elsewhere": len(elsewhere),
+            }  # fmt: skip
+            self._sign(row, found)
+            self.step("end")
+            self.keys.destroy("erasure", row.id)
         self.database.checkpoint()
-        return receipt(self.database, erasure)
+        if left:
+            raise ErasureUnfinished(f"{left} pieces of what was removed still stand in the files.")
+        return [receipt(self.database, row.id) for row in rows]
 
-    def _sign(self, erasure: str, said: Mapping[str, Any]) -> None:
+    def _sign(self, row: Any, found: Mapping[str, Any]) -> None:
+        said = {
+            "erasure": row.id, "what": row.kind, "subject": row.subject, "reason": row.reason, "actor": row.actor,
+            "begun_at": round(row.begun_at, 3), **row.counts, "key_destroyed": row.kind in WITH_KEY,
+            "log_emptied": True, **found,
+        }  # fmt: skip
         statement = self.audit.state(ERASURE, **said)
         done = {
             "state": "done", "finished_at": now(), "samples": None, "statement": statement.text,
             "signature": statement.signature,
         }  # fmt: skip
         with self.database.write(durable=True, erasing=True) as connection:
-            connection.execute(update(erasures).where(erasures.c.id == erasure).values(done))
+            connection.execute(update(erasures).where(erasures.c.id == row.id).values(done))
 
     def _empty_log(self) -> None:
         """Raises: ErasureUnfinished while somebody reads an old state."""

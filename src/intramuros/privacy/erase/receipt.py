@@ -33,6 +33,10 @@ class Receipt:
     finished_at: float | None
     statement: Statement | None
 
+    def removed(self, what: str) -> int:
+        """How many of these the receipt says were removed."""
+        return int(self.statement.said["removed"].get(what, 0)) if self.statement else 0
+
     def to_json(self) -> dict[str, Any]:
         """The erasure, with what its receipt says."""
         return {
