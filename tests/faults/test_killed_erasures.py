@@ -53,6 +53,7 @@ def test_killed_before_a_step(path: Path, key: bytes, last: str) -> None:
         assert receipt.state == "done"
         assert house.standing("zebulonette") == 0
         assert ("project", project.id) not in set(house.keys.subjects())
+    assert {kind for kind, _ in house.keys.subjects()} <= {"project", "user"}
     assert house.standing("quatorzaine") > 0
     assert house.database.check() == []
     house.close()

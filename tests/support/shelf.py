@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.projects import Project, Projects
+from intramuros.documents.erasing import DocumentsEraser
 from intramuros.documents.ingest import Ingest
 from intramuros.documents.library import Document, Library
 from intramuros.documents.reader.supervisor import Reader
@@ -19,6 +20,7 @@ from intramuros.storage import database as store
 from intramuros.storage import fulltext
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database
+from intramuros.storage.erasable import Subject
 from intramuros.storage.schema import chunks, pages
 
 KEY = bytes(range(32))
@@ -64,6 +66,10 @@ class Shelf:
                 select(chunks).where(chunks.c.document_id == document.id).order_by(chunks.c.ordinal)
             )
             return [dict(row._mapping) for row in rows]
+
+    def erase(self, document: Document) -> None:
+        """Removes a document with everything made of it."""
+        DocumentsEraser(self.database, self.blobs).erase(Subject("document", document.id))
 
     def blob_files(self) -> list[Path]:
         """The encrypted originals on the disk."""

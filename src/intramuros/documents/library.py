@@ -1,4 +1,4 @@
-"""The documents of a project: received, listed, shown, erased.
+"""The documents of a project: received, listed, shown. Erasing them is in `documents.erasing`.
 
 Called by every door (command line, API, web) with a Project that the caller may see; ingestion reads what is received
 here. What `receive` returned is stored: the encrypted original and its row are on the disk.
@@ -153,16 +153,6 @@ class Library:
         """Writes the file as it was received into `writer`, for ingestion. Raises: NotFound, StorageCorrupt."""
         project = Project(document.project_id, name="", role="reader", created_at=0)
         self._blobs.read_to(writer, self._projects.key(project), document.blob_id)
-
-    def remove(self, project: Project, document_id: str) -> None:
-        """Erases a document: its rows, its words in the index, its original. Raises: NotFound, NotAllowed."""
-        _require(project, "contributor")
-        with self._database.write(durable=True, erasing=True) as connection:
-            document = _one(connection, project, document_id)
-            remove_index(connection, document.id)
-            connection.execute(delete(documents).where(documents.c.id == document.id))
-        self._blobs.remove(document.blob_id)
-        self._database.checkpoint()
 
     def explain(self, document: Document, *, language: str = "en") -> str | None:
         """Why a document failed and what to do, in plain words; None when it did not."""

@@ -220,7 +220,7 @@ async def test_a_document_that_is_removed_while_it_is_embedded_leaves_nothing(sh
     async with running(shelf):
         await until(shelf, document, "indexed")
         await asyncio.sleep(0.1)
-        shelf.library.remove(shelf.project, document.id)
+        shelf.erase(document)
         embedder.gate.set()
         other = shelf.add("autre.txt", b"Une autre note.")
         await until(shelf, other, "ready")
@@ -242,7 +242,7 @@ async def test_vectors_are_erased_with_their_document(shelf: Shelf) -> None:
     document = await shelf.ready("note.txt", NOTE)
     kept = await shelf.ready("autre.txt", b"Une autre note.")
     assert len(rows(shelf)) > 1
-    shelf.library.remove(shelf.project, document.id)
+    shelf.erase(document)
     with shelf.database.read() as connection:
         there = set(connection.scalars(select(chunks.c.id).where(chunks.c.document_id == kept.id)))
     assert rows(shelf).keys() == there

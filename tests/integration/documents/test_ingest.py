@@ -123,7 +123,7 @@ async def test_a_document_removed_while_it_is_read_leaves_nothing(
     prepare = index.prepared
 
     def removing(*arguments: object) -> index.Prepared:
-        shelf.library.remove(shelf.project, document.id)
+        shelf.erase(document)
         return prepare(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(index, "prepared", removing)

@@ -83,22 +83,19 @@ def test_a_full_disk_while_the_row_is_written_leaves_nothing(shelf: Shelf, monke
     assert shelf.blob_files() == []
 
 
-def test_readers_may_look_but_not_add_or_remove(shelf: Shelf) -> None:
+def test_readers_may_look_but_not_add(shelf: Shelf) -> None:
     document = shelf.add("a.txt", b"Bonjour")
     reader = Project(shelf.project.id, shelf.project.name, role="reader", created_at=0)
     assert shelf.library.list(reader) == [document]
     with pytest.raises(NotAllowed):
         shelf.library.receive(reader, "b.txt", io.BytesIO(b"x"), by=LOCAL)
-    with pytest.raises(NotAllowed):
-        shelf.library.remove(reader, document.id)
 
 
 def test_documents_are_found_through_their_own_project_only(shelf: Shelf) -> None:
     document = shelf.add("a.txt", b"Bonjour")
     other = shelf.projects.create("Autre", LOCAL)
-    for act in (shelf.library.get, shelf.library.remove):
-        with pytest.raises(NotFound):
-            act(other, document.id)
+    with pytest.raises(NotFound):
+        shelf.library.get(other, document.id)
     assert shelf.library.list(other) == []
 
 
@@ -106,12 +103,12 @@ async def test_erased_with_everything_made_of_it(shelf: Shelf) -> None:
     kept = await shelf.ready("b.txt", b"Le preavis est de trois mois.")
     document = await shelf.ready("a.txt", "Le règlement fixe les congés.".encode())
     assert shelf.counts() == {"pages": 2, "chunks": 2, "words": 2}
-    shelf.library.remove(shelf.project, document.id)
+    shelf.erase(document)
     assert shelf.counts() == {"pages": 1, "chunks": 1, "words": 1}
     assert shelf.library.list(shelf.project) == [kept]
     assert len(shelf.blob_files()) == 1
     with pytest.raises(NotFound):
-        shelf.library.remove(shelf.project, document.id)
+        shelf.library.get(shelf.project, document.id)
 
 
 async def test_pages_and_what_changed(shelf: Shelf) -> None:

@@ -182,6 +182,16 @@ def test_a_reader_that_holds_the_log_delays_it(house: House, monkeypatch: pytest
     assert house.erasure.resume() == []
 
 
+def test_without_the_samples_it_ends_and_says_so(house: House) -> None:
+    """A restored backup may hold an erasure that ran, whose own key is gone."""
+    project = house.project("P")
+    begun = house.erasure.begin(Subject("project", project.id), by=LOCAL.user_id)
+    house.keys.destroy("erasure", begun)
+    (receipt,) = house.erasure.resume()
+    assert receipt.statement is not None
+    assert receipt.statement.said["samples"] == {}
+
+
 def test_begun_shuts_everybody_out_at_once(house: House) -> None:
     alice = house.person("alice")
     project = house.project("Zebulonie", by=alice)

@@ -22,6 +22,7 @@ from intramuros.errors import EngineDied
 from intramuros.models.catalogue import Catalogue, Embedding, load
 from intramuros.models.installed import digest_of
 from intramuros.settings import load as load_settings
+from intramuros.storage.erasable import Subject
 from intramuros.storage.schema import vectors
 from tests.integration.retrieval.indexed import FAQ, LEASE, RULES
 from tests.models import tiny
@@ -110,7 +111,7 @@ async def test_vectors_are_made_searched_and_erased(opened: Callable[..., App]) 
         again = await app.search.vector(ASK)
         assert again == await app.search.vector(ASK)
         document = found.passages[0].document_id
-        app.library.remove(app.projects.get("Atelier", by=LOCAL, need="owner"), document)
+        app.erasure.remove(Subject("document", document), by=LOCAL.user_id)
         after = await app.search.ask(ASK, projects=[project], limit=6)
         assert document not in {p.document_id for p in after.passages}
         assert stored(app) == 4

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 from sqlalchemy import insert, select, update
 
 from intramuros.audit.record import Audit
-from intramuros.errors import ErasureUnfinished, IntramurosError
+from intramuros.errors import ErasureUnfinished, IntramurosError, NotFound
 from intramuros.privacy.erase import proof
 from intramuros.privacy.erase.receipt import ERASURE, Receipt, receipt
 from intramuros.security.crypto import open_sealed, seal
@@ -114,6 +114,8 @@ class Erasure:
                     done += self._finish(some)
             except IntramurosError as error:
                 trouble = error
+        with self._alone():
+            self._sweep()
         if trouble is not None and not done:
             raise trouble
         return done
@@ -237,8 +239,20 @@ class Erasure:
         return seal(self.keys.create("erasure", erasure), plain.encode(), context=erasure.encode())
 
     def _opened(self, erasure: str, sealed: bytes) -> list[Sample]:
-        plain = json.loads(open_sealed(self.keys.get("erasure", erasure), sealed, context=erasure.encode()))
+        """The samples; none where their key is gone, as after a restore: then the receipt says that none was sought."""
+        try:
+            key = self.keys.get("erasure", erasure)
+        except NotFound:
+            return []
+        plain = json.loads(open_sealed(key, sealed, context=erasure.encode()))
         return [Sample(what, b64decode(content)) for what, content in plain]
+
+    def _sweep(self) -> None:
+        """Destroys keys of erasures that ended, or never began, in the moment before."""
+        running = set(self.unfinished())
+        for kind, subject in list(self.keys.subjects()):
+            if kind == "erasure" and subject not in running:
+                self.keys.destroy("erasure", subject)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
