@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import TypeVar
 
 from intramuros.accounts.caller import LOCAL, Caller
 from intramuros.accounts.keys import ApiKeys
@@ -17,6 +18,8 @@ from intramuros.accounts.sessions import Known, Sessions
 from intramuros.security.tokens import same, token_hash
 from intramuros.storage.database import Database
 from intramuros.storage.schema import now
+
+Name = TypeVar("Name")
 
 COOKIE = "intramuros_session"
 TLS_COOKIE = f"__Host-{COOKIE}"
@@ -51,6 +54,7 @@ class Identity:
         self._seen: dict[bytes, float] = {}
         self._written_at = now()
         self._writer: threading.Thread | None = None
+        self._flushing = threading.Lock()
 
     def caller(self, headers: Mapping[str, str]) -> Caller | None:
         """Who is asking, from the headers (names in lower case); None if nobody known.
@@ -89,12 +93,15 @@ class Identity:
 
     def flush(self) -> None:
         """Writes when keys and sessions were last used. Called now and then by itself, and at the end by `app`."""
-        with self._lock:
-            used, self._used = self._used, {}
-            seen, self._seen = self._seen, {}
-            self._written_at = now()
-        self._keys.used(used)
-        self._sessions.seen(seen)
+        with self._flushing:
+            with self._lock:
+                used, seen = dict(self._used), dict(self._seen)
+                self._written_at = now()
+            self._keys.used(used)
+            self._sessions.seen(seen)
+            with self._lock:  # not before it is written: meanwhile a session must not look idle
+                _forget(self._used, used)
+                _forget(self._seen, seen)
 
     def _found(self, credential: str, *, is_key: bool) -> Caller | None:
         digest = token_hash(f"{is_key}:{credential}")  # a session's token shown as a key is not good
@@ -148,6 +155,13 @@ class Identity:
                 self._written_at = at
                 self._writer = threading.Thread(target=self.flush, name="last use", daemon=True)
                 self._writer.start()
+
+
+def _forget(times: dict[Name, float], written: dict[Name, float]) -> None:
+    """Takes out what was written and has not changed since."""
+    for name, at in written.items():
+        if times.get(name) == at:
+            del times[name]
 
 
 def _cookie(headers: Mapping[str, str], wanted: str) -> str | None:

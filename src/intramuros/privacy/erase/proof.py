@@ -42,7 +42,7 @@ class Found:
 
 
 def search(database: Database, samples: Sequence[Sample]) -> Found:
-    """Looks for each sample on every page and in every other file of the data folder. Takes about 50 MB/s.
+    """Looks for each sample on every page and in every other file of the data folder.
 
     Raises: StorageCorrupt if a page can't be decrypted.
     """
