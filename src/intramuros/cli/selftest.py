@@ -45,14 +45,31 @@ def selftest(
     with opened(data) as intramuros:
         checks = asyncio.run(_run(intramuros, deep=deep))
     if as_json:
-        print_json([{"name": c.name, "promise": c.promise, "held": c.held, "detail": c.detail} for c in checks])
+        print_json(
+            [
+                {"about": c.about, "name": c.name, "promise": c.promise, "held": c.held, "detail": c.detail}
+                for c in checks
+            ]
+        )
     else:
-        table = Table("", "what", "promise", "seen")
-        for check in checks:
-            table.add_row(MARKS[check.held], check.name, check.promise, escape(check.detail))
-        out.print(table)
+        out.print(_page(checks))
     if any(check.held is False for check in checks):
         raise typer.Exit(1)
+
+
+def _page(checks: list[Check]) -> Table:
+    """The promises by number, each with its checks."""
+    from intramuros.tasks.selftest import PROMISES
+
+    table = Table("", "what", "promise", "seen")
+    about = 0
+    for check in checks:
+        if check.about != about:
+            about = check.about
+            table.add_section()
+            table.add_row("", "", f"[bold]{about}. {PROMISES[about]}[/]", "")
+        table.add_row(MARKS[check.held], check.name, check.promise, escape(check.detail))
+    return table
 
 
 async def _run(app: App, *, deep: bool) -> list[Check]:

@@ -64,7 +64,7 @@ def is_for_programs(path: str) -> bool:
     return path.startswith(("/v1/", "/api/", "/privacy/v1/")) or path in {"/health", "/metrics"}
 
 
-LONG = frozenset({"chat", "answer", "search", "redact", "restore"})
+LONG = frozenset({"chat", "selftest", "answer", "search", "redact", "restore"})
 """Actions that may take long before they answer."""
 
 
@@ -214,6 +214,8 @@ RULES = (
     Rule("POST", "/administration/audit/verify", "audit.verify", Access.AUDITOR),
     Rule("GET", "/administration/audit/export", "audit.export", Access.AUDITOR),
     Rule("GET", "/administration/audit/public-key", "audit.public-key", Access.AUDITOR),
+    Rule("GET", "/administration/selftest", "selftest.show", Access.AUDITOR),
+    Rule("POST", "/administration/selftest", "selftest", Access.AUDITOR),
     Rule("GET", "/administration/isolation", "isolation.show", Access.ADMINISTRATOR),
     Rule("POST", "/administration/isolation", "selftest.isolation", Access.ADMINISTRATOR),
     # How a person signs in.

@@ -1,4 +1,4 @@
-"""The self-test: what Intramuros promises, tried on this installation, one row a promise.
+"""The self-test: the promises of this product, tried on this installation, one row a check.
 
 Called by `intramuros selftest` and the administration page. Every check does the real thing on the real data folder
 (with random words of its own, removed again) and says what it saw; a check that raises has not held.
@@ -38,29 +38,43 @@ from intramuros.settings import Settings
 from intramuros.storage import facts, fulltext, vectors
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database
-from intramuros.storage.schema import documents
+from intramuros.storage.schema import audit, documents
+from intramuros.tasks import scratch
 from intramuros.tasks.backup import Backup
 from intramuros.tasks.isolation import Isolation
+from intramuros.tasks.scratch import Broken
 
 LEAST_FREE_BYTES = 1 << 30
 SAMPLED_FILES = 20
+SAMPLED_RECORDS = 1000
+MOST_WORDS = 4
+"""A fact of a record is a word or a few, such as a model's name; a question has more."""
 OLD_BACKUP_DAYS = 8
 UNLISTED = "unlisted.invalid"
 """A name that never exists. Source: RFC 6761."""
 
 
+PROMISES = {
+    1: "Nothing leaves.",
+    2: "Everything on disk is encrypted.",
+    3: "No request without a record, no record with content.",
+    4: "Erased means erased.",
+    5: "Fail closed.",
+    6: "Acknowledged means stored.",
+    8: "Never silently worse.",
+}
+"""The promises by their number, as docs/promises.md has them; the others can't be tried without people's questions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One promise as tried: `held` is None when there was nothing to try it on."""
+    """One check of the promise `about`: `held` is None when there was nothing to try it on."""
 
+    about: int
     name: str
     promise: str
     held: bool | None
     detail: str
-
-
-class Broken(Exception):  # a finding of the self-test, not an error of the program
-    """A promise did not hold; the message says what was seen."""
 
 
 class NothingToTry(Exception):
@@ -89,35 +103,36 @@ class SelfTest:
 
     async def run(self) -> AsyncIterator[Check]:
         """Yields each check as it is done."""
-        checks: tuple[tuple[str, str, Callable[[], Awaitable[str]]], ...] = (
-            ("key", "The key is kept apart from the data, for its owner only.", self._key),
-            ("database", "The database is whole: every page carries a valid seal.", self._database),
-            ("stored files", "Originals open with their project's key and are unchanged.", self._stored_files),
-            ("backup", "There is a backup, and it is not old.", self._backup),
-            ("nothing readable", "Words of documents can't be found in any file on disk.", self._nothing_readable),
-            ("audit", "Every record is there, in order, unchanged.", self._audit),
-            ("audit copy", "A second place vouches for the audit, so that a cut end is seen.", self._audit_copy),
-            ("egress", "No connection leaves but to hosts on the allow-list, which is empty by default.", self._egress),
-            ("reader", "Documents are read in a process of their own.", self._reader),
-            (
-                "isolation",
-                "Reader and engine find no way out: tried from inside.",
-                self._isolation,
-            ),
-            ("model file", "The model is the one that was verified.", self._model_file),
-            ("engine", "The model answers, and refuses a prompt it would have to cut.", self._engine),
-            ("search", "Vectors join the search only where the embedder is worth it.", self._search),
-            ("disk", "There is room to write.", self._disk),
+        checks: tuple[tuple[int, str, str, Callable[[], Awaitable[str]]], ...] = (
+            (1, "egress", "No connection leaves but to hosts on the allow-list, empty by default.", self._egress),
+            (1, "reader", "Documents are read in a process of their own.", self._reader),
+            (1, "isolation", "Reader and engine find no way out: tried from inside.", self._isolation),
+            (2, "key", "The key is kept apart from the data, for its owner only.", self._key),
+            (2, "nothing readable", "Words of documents can't be found in any file on disk.", self._nothing_readable),
+            (3, "audit", "Every record is there, in order, unchanged.", self._audit),
+            (3, "audit copy", "A second place vouches for the audit, so that a cut end is seen.", self._audit_copy),
+            (3, "no record, no request", "What can't be recorded is refused.", self._unrecorded),
+            (3, "no content", "A record has no word of the question or the answer.", self._no_content),
+            (4, "erasure", "What is erased is on no page, in no file, and its key is gone.", self._erased),
+            (5, "detector", "A detector that fails stops the text.", self._detector),
+            (5, "model file", "The model is the one that was verified.", self._model_file),
+            (6, "acknowledged", "What was acknowledged is there after a kill.", self._acknowledged),
+            (6, "database", "The database is whole: every page carries a valid seal.", self._database),
+            (6, "stored files", "Originals open with their project's key and are unchanged.", self._stored_files),
+            (6, "backup", "There is a backup, and it is not old.", self._backup),
+            (6, "disk", "There is room to write.", self._disk),
+            (8, "engine", "The model answers, and refuses a prompt it would have to cut.", self._engine),
+            (8, "search", "Vectors join the search only where the embedder is worth it.", self._search),
         )
-        for name, promise, check in checks:
+        for about, name, promise, check in checks:
             try:
-                yield Check(name, promise, True, await check())
+                yield Check(about, name, promise, True, await check())
             except Broken as broken:
-                yield Check(name, promise, False, str(broken))
+                yield Check(about, name, promise, False, str(broken))
             except NothingToTry as missing:
-                yield Check(name, promise, None, str(missing))
+                yield Check(about, name, promise, None, str(missing))
             except (IntramurosError, OSError) as error:
-                yield Check(name, promise, False, str(error))
+                yield Check(about, name, promise, False, str(error))
 
     async def _key(self) -> str:
         if self.key_file is None:
@@ -213,6 +228,42 @@ class SelfTest:
             tried = f"a try to reach {UNLISTED} was refused before any packet"
         return f"{tried}; allowed: {', '.join(self.egress.allowed) or 'nothing'}"
 
+    async def _unrecorded(self) -> str:
+        return await self._on_scratch(scratch.unrecorded)
+
+    async def _erased(self) -> str:
+        return await self._on_scratch(scratch.erased)
+
+    async def _acknowledged(self) -> str:
+        return await self._on_scratch(scratch.acknowledged)
+
+    async def _detector(self) -> str:
+        return await asyncio.to_thread(scratch.detector_fails)
+
+    async def _on_scratch(self, check: Callable[[Path], str]) -> str:
+        """Runs it in a new folder beside the data, so that it is on the same disk; removed whatever happens."""
+        folder = self.settings.data / "run" / f"selftest-{secrets.token_hex(4)}"
+        folder.mkdir(mode=0o700, parents=True)
+        try:
+            return await asyncio.to_thread(check, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    async def _no_content(self) -> str:
+        return await asyncio.to_thread(self._look_for_content)
+
+    def _look_for_content(self) -> str:
+        """The facts of the newest records: short, and never a sentence."""
+        self.audit.flush()
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(audit.c.sequence, audit.c.facts).order_by(audit.c.sequence.desc())
+            ).fetchmany(SAMPLED_RECORDS)
+        wordy = [row.sequence for row in rows if any(_is_prose(fact) for fact in (row.facts or {}).values())]
+        if wordy:
+            raise Broken(f"Record {wordy[0]} holds a sentence.")
+        return f"the newest {len(rows)} records hold names of actions, ids and numbers, no sentence"
+
     async def _reader(self) -> str:
         path = samples.paths()[0]
         content = path.read_bytes()
@@ -279,6 +330,10 @@ class SelfTest:
         if free < LEAST_FREE_BYTES:
             raise Broken(f"Only {free >> 20} MiB are free.")
         return f"{free >> 30} GiB free"
+
+
+def _is_prose(fact: object) -> bool:
+    return isinstance(fact, str) and len(fact.split()) > MOST_WORDS
 
 
 def _contains(path: Path, word: str) -> bool:
