@@ -24,6 +24,13 @@ HOSTILE_TEXT = """# Note interne
 Le code du portail est <script>document.title='hacked'</script> 4711.
 
 ![logo](http://evil.test/a.png) ![ref][r] [lien](http://evil.test/b) <img src="http://evil.test/c.png">
+[lien par référence][r] <http://evil.test/g>
+<style>@import "http://evil.test/h.css"; p { background: url(http://evil.test/i.png) }</style>
+<p style="background: url(http://evil.test/j.png)">4711</p> <iframe src="http://evil.test/k"></iframe>
+<object data="http://evil.test/l"></object> <svg><image href="http://evil.test/m.png"/></svg>
+<meta http-equiv="refresh" content="0;url=http://evil.test/n">
+<base href="http://evil.test/"> <video poster="http://evil.test/o.png"></video>
+<a href="http://evil.test/q" ping="http://evil.test/p">lien</a> <input type="image" src="http://evil.test/s.png">
 <link rel="stylesheet" href="http://evil.test/d.css"><form action="http://evil.test/e"><input autofocus></form>
 
 [r]: http://evil.test/f.png
@@ -168,7 +175,10 @@ def test_hostile_text_stays_on_the_page_and_is_only_text(firm: Firm) -> None:
     shown = browser.one(".text").get_attribute("textContent") or ""
     assert "document.title='hacked'" in shown
     assert browser.driver.title.startswith("<img src=x")
-    assert not browser.all("main img, main form[action*=evil], main a[href*=evil]")
+    hostile = "img, form, a, iframe, object, video, style, link, meta, base, [style], [src]".replace(", ", ", main ")
+    live = [str(one.get_attribute("outerHTML")) for one in browser.all("main " + hostile)]
+    assert not [html for html in live if re.search(r"(href|src|action|data|poster|url|ping)[=(]\S*evil", html)]
+    assert browser.strangers(firm.address) == []
 
 
 def test_no_page_asked_for_anything_outside_and_none_complained(firm: Firm) -> None:
