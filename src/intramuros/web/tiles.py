@@ -25,10 +25,10 @@ TILES = (
     Tile("/groups", "groups", "people", OVERSEERS),
     Tile("/administration/audit", "audit", "eye", ("administrator", "auditor")),
     Tile("/break-glass", "glass", "alert", ("administrator", "auditor")),
-    Tile("/administration/selftest", "selftest", "wall", ("administrator", "auditor")),
     Tile("/administration/keys", "keys", "key"),
     Tile("/administration/backups", "backups", "download"),
     Tile("/administration/isolation", "isolation", "wall"),
+    Tile("/administration/selftest", "selftest", "wall", ("administrator", "auditor")),
 )
 
 
