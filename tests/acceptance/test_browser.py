@@ -190,13 +190,17 @@ def test_no_page_asked_for_anything_outside_and_none_complained(firm: Firm) -> N
     assert real == []
 
 
-@pytest.mark.parametrize("path", ["/", "/models", "/keys", "/privacy", "project", "document"])
+@pytest.mark.parametrize(
+    "path", ["/", "/models", "/keys", "/privacy", "/account", "/administration", "project", "document"]
+)
 def test_pages_fit_a_phone_and_every_control_has_a_name(firm: Firm, path: str) -> None:
     browser = firm.browser
     browser.size(*PHONE)
     try:
         browser.open(firm.address + (path if path.startswith("/") else addresses(firm)[path]))
         assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= PHONE[0]
+        brand, end = (browser.one(selector).rect for selector in (".brand", ".top-end"))
+        assert abs(brand["y"] + brand["height"] / 2 - end["y"] - end["height"] / 2) < brand["height"] / 2, "one line"
         browser.driver.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
         controls = browser.all(
             "a, button, input:not([type=hidden]), textarea, select, summary, [role=img], [role=region]"

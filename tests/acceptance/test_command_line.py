@@ -30,6 +30,12 @@ def test_the_three_sample_questions_are_answered_from_the_right_page_or_not_at_a
             assert (question["document"], question["page"]) in found
 
 
+def test_a_person_reads_each_quotation_once_and_what_it_leaves_open(with_samples: Installation) -> None:
+    said = with_samples.run("ask", "Quel est le prix de l'or ?", "--project", "Atelier").out
+    assert said.count("18 400 euros") == 1
+    assert said.count("Ces citations ne couvrent qu'une partie de la question") == 1
+
+
 def test_a_quote_stands_word_for_word_in_the_page_it_names(with_samples: Installation) -> None:
     question = next(q for q in samples.questions() if q["document"])
     answer = with_samples.run("ask", question["question"], "--project", "Atelier", "--json").json

@@ -53,10 +53,14 @@ def show(answer: Answer) -> None:
         out.print()
     for source in answer.sources:
         out.print(f"[bold]\\[{source.number}][/] {source.document}, page {source.page}", soft_wrap=True)
-        out.print(f"    « {source.quote} »", markup=False, style="dim", soft_wrap=True)
+        if answer.mode == "write":
+            out.print(f"    « {source.quote} »", markup=False, style="dim", soft_wrap=True)
     if answer.lexical_only:
         out.print("[yellow]The embedder failed: the passages were found by words alone.[/]")
-    if answer.mode != "none" and not answer.supported:
+    if answer.mode == "quote" and not answer.supported:
+        for reason in dict.fromkeys(sentence.reason for sentence in answer.sentences if not sentence.supported):
+            out.print(f"\n{str(reason)[:1].upper()}{str(reason)[1:]}.", markup=False, style="yellow", soft_wrap=True)
+    if answer.mode == "write" and not answer.supported:
         out.print("[yellow]Part of this answer is not supported by the documents:[/]")
         for sentence in answer.sentences:
             if not sentence.supported:

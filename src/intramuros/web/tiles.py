@@ -20,11 +20,11 @@ class Tile:
 OVERSEERS = ("administrator", "auditor", "manager")
 
 TILES = (
-    Tile("/receipts", "erasures", "trash", ("administrator", "auditor")),
     Tile("/people", "people", "people", OVERSEERS),
     Tile("/groups", "groups", "people", OVERSEERS),
     Tile("/administration/audit", "audit", "eye", ("administrator", "auditor")),
     Tile("/break-glass", "glass", "alert", ("administrator", "auditor")),
+    Tile("/receipts", "erasures", "trash", ("administrator", "auditor")),
     Tile("/administration/keys", "keys", "key"),
     Tile("/administration/backups", "backups", "download"),
     Tile("/administration/isolation", "isolation", "wall"),

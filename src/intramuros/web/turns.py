@@ -69,7 +69,7 @@ def turn_of(
         html=Markup("").join(blocks),
         sources=sources,
         nearest=tuple(_card(visit, project, source, there) for source in answer.get("nearest", ())),
-        doubts=tuple(_doubt(sentence, words) for sentence in sentences if not sentence.get("supported", True)),
+        doubts=tuple(_doubts(answer, words)),
         limits=tuple(_limits(answer, words)),
         model=_title(visit, answer.get("model")),
         seconds=_seconds(answer.get("timings", {})),
@@ -106,6 +106,15 @@ def _located(visit: Visit, document: Document, page: int, quote: str) -> tuple[i
 
 def _sentence(sentence: Mapping[str, Any]) -> Sentence:
     return Sentence(str(sentence["text"]), tuple(sentence.get("sources", ())), bool(sentence.get("supported", True)))
+
+
+def _doubts(answer: Mapping[str, Any], words: Words) -> list[str]:
+    """What is not confirmed: of a written answer each sentence, of quotations what they leave open, once."""
+    doubtful = [sentence for sentence in answer.get("sentences", ()) if not sentence.get("supported", True)]
+    if answer.get("mode") != "quote":
+        return [_doubt(sentence, words) for sentence in doubtful]
+    reasons = dict.fromkeys(_reason(sentence, words) for sentence in doubtful)
+    return [f"{reason[0].upper()}{reason[1:]}." for reason in reasons]
 
 
 def _doubt(sentence: Mapping[str, Any], words: Words) -> str:

@@ -175,6 +175,19 @@ async def test_whatever_the_model_writes_no_address_is_asked_for(
                 assert href.startswith(("#", "/projects/"))
 
 
+async def test_quotations_that_leave_a_part_open_say_which_once(people: People, project: Project) -> None:
+    for path in samples.paths():
+        await people.alice.upload(project, path.name, path.read_bytes())
+    async with asyncio.timeout(30):
+        await people.alice.get(f"/projects/{project.id}/documents/live", accept="text/event-stream")
+    html = done(await ask(people.alice, project, "Quel est le prix de l'or ?"))["html"]
+    assert "mode-quote" in html and "18 400 euros" in html
+    assert html.count("Ces citations ne couvrent qu’une partie de la question") == 1
+    assert "« or »".replace(" ", "\u202f") in html.partition("<blockquote>")[0], "before what is quoted"
+    covered = done(await ask(people.alice, project, samples.questions()[0]["question"]))["html"]
+    assert "mode-quote" in covered and "notice warn" not in covered
+
+
 async def test_a_follow_up_stays_in_the_conversation(installed: Installed, people: People, asked: Project) -> None:
     first = done(await ask(people.alice, asked))["conversation"]
     second = done(await ask(people.alice, asked, "Et le loyer ?", conversation=first["id"]))["conversation"]
