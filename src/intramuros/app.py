@@ -343,6 +343,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
     )
     forgetting = Forgetting(database, pool.folder)
     aliases = KeptAliases()
+    directory = OrganisationDirectory(database, users)
     erasure = Erasure(
         database,
         subject_keys,
@@ -351,6 +352,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
             AccessEraser(database),
             DocumentsEraser(database, blobs),
             ConversationsEraser(database, subject_keys),
+            directory,
             AccountsEraser(database),
             aliases,
         ),
@@ -400,7 +402,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         forgetting=forgetting,
         person_export=PersonExport(database, conversations),
         backup=backup,
-        directory=OrganisationDirectory(database, users),
+        directory=directory,
         aliases=aliases,
     )
 

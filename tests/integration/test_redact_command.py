@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from intramuros.cli.main import app
+from intramuros.storage.erasable import Subject
 from tests.installed import Installed, installation
 from tests.integration.web.files import docx, pdf
 
@@ -115,3 +116,25 @@ def test_the_organisations_directory(installed: Installed) -> None:
     written = "".join(str(record.facts) for record in installed.records("directory.add"))
     assert "Zyta" not in written and len(installed.records("directory.add")) == 5
     assert b"Qorn" not in b"".join(p.read_bytes() for p in installed.app.settings.data.rglob("*") if p.is_file())
+
+
+def test_the_directory_knows_addresses_and_lines_of_tables(installed: Installed) -> None:
+    written = "écrire à Zyta.QORN @ usine.lan. ou alice @ firm.example"
+    assert "QORN" in run("-", text=written).stdout.upper()
+    table = 'Nom;Adresse\n"Zyta Qorn";"Zyta.Qorn@usine.lan"\nOb Lim;\n'
+    assert json.loads(directory("add", "--file", "-", "--json", text=table).stdout)["added"] == 2
+    assert json.loads(directory("list", "--json").stdout) == ["Ob Lim", "Zyta Qorn;zyta.qorn@usine.lan"]
+    hidden = run("-", text=written).stdout
+    assert "QORN" not in hidden and "firm.example" not in hidden and "lan. ou" not in hidden
+    refused = directory("add", "--file", "-", "--json", text="Ob Lim\nAnna Keller;nowhere\n")
+    assert "Line 2" in json.loads(refused.stdout)["error"]["message"]
+    assert directory("remove", "Zyta Qorn").exit_code == 0
+    assert json.loads(directory("list", "--json").stdout) == ["Ob Lim"]
+
+
+def test_erasing_a_person_takes_them_off_the_list(installed: Installed) -> None:
+    user = installed.app.users.create("zyta@usine.lan", "Zyta Qorn", role="member", password="nine yellow tractors")
+    installed.app.directory.add(["ZYTA Qorn", "Ob Lim;zyta@usine.lan", "Anna Keller"])
+    receipt = installed.app.erasure.run(Subject("user", user.id), by=user.id)
+    assert receipt.statement is not None and receipt.statement.said["removed"]["directory_entries"] == 2
+    assert installed.app.directory.list() == ["Anna Keller"]

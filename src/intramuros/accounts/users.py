@@ -28,6 +28,8 @@ ROLES = ("administrator", "auditor", "manager", "member", "service")
 
 LANGUAGES = ("fr", "de", "it", "en")
 
+_DECEIVING = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of what follows: one name would look like another."""
 _EMAIL = re.compile(r"[^@\s<>\"]{1,64}@[^@\s<>\"]{1,190}")
 
 
@@ -256,6 +258,8 @@ class Users:
             )
         if not 1 <= len(name) <= 200:
             raise BadRequest("The name must have 1 to 200 characters.", code="bad_name")
+        if _DECEIVING.search(name):
+            raise BadRequest("The name has characters that can't be seen.", code="odd_name", hint="Type it anew.")
         if language not in LANGUAGES:
             raise BadRequest(f"The language must be one of {', '.join(LANGUAGES)}.", code="bad_language")
         _check_role(role)

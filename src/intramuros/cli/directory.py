@@ -16,9 +16,12 @@ app = typer.Typer(no_args_is_help=True, help="Names of the organisation that red
 @app.command()
 @command
 def add(
-    names: Annotated[list[str] | None, typer.Argument(help="Names, such as 'Anna Keller'.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names, such as 'Anna Keller' or 'Anna Keller;a.keller@example.org'.")
+    ] = None,
     file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A text file with one name a line, or - for standard input.")
+        str | None,
+        typer.Option(metavar="FILE", help="A text or CSV file: a name, or name;e-mail, a line; - is standard input."),
     ] = None,
     data: DataFolder = None,
     as_json: AsJson = False,

@@ -26,6 +26,7 @@ TILES = (
     Tile("/break-glass", "glass", "alert", ("administrator", "auditor")),
     Tile("/receipts", "erasures", "trash", ("administrator", "auditor")),
     Tile("/administration/keys", "keys", "key"),
+    Tile("/administration/directory", "directory", "people"),
     Tile("/administration/backups", "backups", "download"),
     Tile("/administration/isolation", "isolation", "wall"),
     Tile("/administration/selftest", "selftest", "wall", ("administrator", "auditor")),

@@ -34,3 +34,17 @@ async def test_nonsense_is_refused(people: People) -> None:
     assert (await people.alice.post("/privacy/masking", text="x", policy="allow")).status == 400
     assert (await people.alice.post("/privacy/masking", text="x" * 100_001)).status == 400
     assert "Rien n’a été trouvé" in text_of(await people.alice.post("/privacy/masking", text="Il pleut."))
+
+
+async def test_an_administrator_keeps_the_directory_on_a_page(installed: Installed, people: People) -> None:
+    path = "/administration/directory"
+    for method in (people.alice.get(path), people.alice.post(path, lines="Zyta Qorn")):
+        assert (await method).status == 403
+    page = await people.charlie.post(path, lines="Zyta Qorn;zyta@usine.lan\r\n<b>Ob</b> Lim\r\n")
+    assert page.status == 200 and "2 ajouts" in text_of(page) and "<b>Ob" not in page.body.decode()
+    assert installed.app.directory.list() == ["<b>Ob</b> Lim", "Zyta Qorn;zyta@usine.lan"]
+    wrong = await people.charlie.post(path, lines="Anna Keller\nQorn")
+    assert wrong.status == 400 and "ligne 2" in text_of(wrong) and "Anna Keller" in wrong.body.decode()
+    assert (await people.charlie.post(path + "/remove", entry="Zyta Qorn;zyta@usine.lan")).status == 303
+    assert installed.app.directory.list() == ["<b>Ob</b> Lim"]
+    assert "Qorn" not in str([record.facts for record in installed.records("directory.add", "directory.remove")])

@@ -15,6 +15,7 @@ from intramuros.privacy.redact.first_names import AMBIGUOUS, FIRST_NAMES, fold
 from intramuros.privacy.redact.words import GREETINGS, LEGAL_FORMS, NOT_NAMES, PLACES_BEFORE, TITLES
 
 _WORD = re.compile(r"[^\W\d_][\w'-]*")
+_ADDRESS = re.compile(r"(?<![\w.+%'&/=-])[\w.+%'&/=-]{1,64} {0,2}@ {0,2}[\w.-]{1,190}")
 _SMALL = re.compile(r"[a-zà-ÿ](?<![\w.@/\-].)[\w'-]*(?![\w@/])(?!\.\w)")
 _PARTICLES = frozenset(
     [
@@ -147,14 +148,21 @@ def joined(text: str, findings: Iterable[Finding]) -> list[Finding]:
 
 
 class Directory:
-    """The names an organisation knows: found however they are written, in either order, also in small letters."""
+    """The names an organisation knows: found however they are written, in either order, also in small letters.
+
+    What has an at sign is an address: found with spaces around the sign too.
+    """
 
     name = "directory"
 
     def __init__(self, names: Iterable[str]) -> None:
         self._by_first: dict[str, set[tuple[str, ...]]] = {}
         self._surnames: set[str] = set()
+        self._addresses: set[str] = set()
         for name in names:
+            if "@" in name:
+                self._addresses.add(name.lower())
+                continue
             words = tuple(fold(word) for word in _WORD.findall(name))
             if len(words) > 1:
                 for order in (words, (words[-1], *words[:-1])):
@@ -163,7 +171,16 @@ class Directory:
                 self._surnames.add(words[-1])
 
     def analyse(self, text: str, language: str) -> Sequence[Finding]:
-        """The directory's names, and their surnames where they have a capital."""
+        """The directory's addresses and names, and surnames where they have a capital."""
+        return [*self._mail(text), *self._named(text)]
+
+    def _mail(self, text: str) -> Iterator[Finding]:
+        for match in _ADDRESS.finditer(text) if self._addresses and "@" in text else ():
+            written = match.group().rstrip(".-")
+            if "".join(written.split()).lower() in self._addresses:
+                yield Finding("EMAIL_ADDRESS", match.start(), match.start() + len(written), 1.0)
+
+    def _named(self, text: str) -> Sequence[Finding]:
         if not self._by_first and not self._surnames:
             return []
         words = list(_WORD.finditer(text))
