@@ -124,6 +124,7 @@ class PeopleRoutes:
 
     async def reachable(self, request: Request) -> Response:
         """What a person could retrieve: names only of what the caller may see too."""
+        await asyncio.to_thread(self.reach.check, caller_of(request))
         user = await self._person(request)
         found = await asyncio.to_thread(lambda: self.reach.of(user, by=caller_of(request)))
         return as_json({"user": user.id, "projects": [reachable_object(one) for one in found]})
@@ -134,6 +135,7 @@ class PeopleRoutes:
         only(values, {"query", "limit"})
         query = text(values, "query", longest=2000)
         limit = whole(values, "limit", default=10, low=1, high=MAX_RESULTS)
+        await asyncio.to_thread(self.reach.check, caller_of(request))
         user = await self._person(request)
         found = await self.reach.ask(query, person=user, by=caller_of(request), limit=limit)
         entry_of(request).note(results=len(found.passages))

@@ -56,6 +56,13 @@ class Reach:
         theirs = {project.id for project in self.projects.list(seen_by(person))}
         return await self.search.ask(query, projects=sorted(theirs & self._known(by)), limit=limit)
 
+    def check(self, by: Caller) -> None:
+        """Whether somebody may look at all: to be asked before a person is looked up, or it tells who is here.
+
+        Raises: NotAllowed.
+        """
+        self._known(by)
+
     def _known(self, by: Caller) -> set[str]:
         """The projects whose inside a viewer may speak of: theirs, if they are an auditor; else those they own."""
         found: list[Project] = self.projects.list(by)

@@ -18,7 +18,7 @@ LONGEST = 2000
 
 def show(visit: Visit) -> Response:
     """The projects a person may see: names only of those the viewer may see too."""
-    return _page(visit, person_of(visit))
+    return _page(visit, _person(visit))
 
 
 async def search(visit: Visit) -> Response:
@@ -28,10 +28,16 @@ async def search(visit: Visit) -> Response:
     query = form.get("query", "").strip()
     if not query or len(query) > LONGEST:
         raise BadRequest("Write what to search for.", code="no_question")
-    person = await run_in_threadpool(person_of, visit)
+    person = await run_in_threadpool(_person, visit)
     found = await visit.app.reach.ask(query, person=person, by=visit.caller, limit=MOST)
     visit.entry.note(results=len(found.passages))
     return await run_in_threadpool(lambda: _page(visit, person, query=query, passages=found.passages))
+
+
+def _person(visit: Visit) -> User:
+    """Raises: NotAllowed, which tells nothing of who is here; NotFound."""
+    visit.app.reach.check(visit.caller)
+    return person_of(visit)
 
 
 def _page(visit: Visit, person: User, **values: Any) -> Response:
