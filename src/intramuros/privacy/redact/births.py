@@ -16,7 +16,7 @@ _MONTHS = (
 )
 _BORN = shape(
     r"(?:(?<![^\W_])(?:née?s?|né\(e\)|né·e|nés|naissance|naiss\.|geboren(?:e[rnms]?)?|geb\.?|geburtsdatum"
-    r"|geburtstag|nat[oaie]|nascita|nascit[oa]|born"
+    r"|geburtstag|geb\.?-dat\.?|geburtsdat\.?|nat[oaie]|nascita|nascit[oa]|born"
     r"|birth ?date|date of birth|birth|birthday|d\.?o\.?b\.?|ddn|\* ?)(?![^\W_])|\* ?)"
     r"(?:(?![0-9]{4})[^.;\n|]){0,48} \x00|"
     r"(?:nascita|naissance|geburtsdatum|birth)[^\n]{0,12}\n[^\n]{0,24} \x00"
@@ -34,6 +34,7 @@ def _rule(pattern: str) -> Rule:
 
 BIRTHS = (
     _rule(r"[0-9]" + _BORDER + r"[0-9]?(?<=[0-9])" + rf" ?[./\-] ?{_MONTH} ?[./\-] ?(?:{_YEAR}|[0-9]{{2}})" + _END),
+    _rule(r"[0-3]" + _BORDER + r"[0-9OIl][ ./\-][01OIl][0-9OIl][ ./\-](?:19|20|l9|2O)[0-9OIl]{2}" + _END),
     _rule(r"[12]" + _BORDER + rf"(?:9[0-9]{{2}}|0[0-2][0-9])[./\-]{_MONTH}[./\-]{_DAY}" + _END),
     _rule(
         r"[0-9]"

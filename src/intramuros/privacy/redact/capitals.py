@@ -22,7 +22,7 @@ _TOKEN = (
     rf",30}}){{0,3}})"
 )
 _PARTICLE = (
-    r"(?:(?:de la|de|du|des|da|dal|dalla|de'|di|del|della|dos|das|van der|van den|van de|van|von der|von|vom"
+    r"(?:(?:de la|de|du|des|da|dal|dalla|de'|di|del|della|dos|das|van der|van den|van de|van|von und zu|von der|von dem|von|vom"
     r"|ten|ter|el|al|ben|bin|le|la|y) |d')"
 )
 RUN = re.compile(rf"{_TOKEN}(?:[ ]{{1,2}}{_PARTICLE}?{_TOKEN}){{0,7}}")

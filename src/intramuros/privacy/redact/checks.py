@@ -167,12 +167,16 @@ def de_tax_id(text: str) -> bool:
 
 def it_fiscal_code(text: str) -> bool:
     """The Italian codice fiscale: its last letter is a sum modulo 26."""
-    code = compact(text)
+    code = compact(text.replace("l", "1"))
     if len(code) != 16:
         return False
+    code = "".join(c.translate(_MISREAD) if i in _FISCAL_DIGITS and c in "OI" else c for i, c in enumerate(code))
     odd = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
     values = [int(c) if c.isdigit() else ord(c) - 65 for c in code[:15]]
     return sum(odd[v] if i % 2 == 0 else v for i, v in enumerate(values)) % 26 == ord(code[15]) - 65
+
+
+_FISCAL_DIGITS = frozenset({6, 7, 9, 10, 12, 13, 14})
 
 
 def vat(text: str) -> bool:

@@ -83,7 +83,12 @@ _PHONE = words(
     "durchwahl",
     "whatsapp",
     "sms",
-    "chiamare",
+    "chiam",
+    "numero verde",
+    "cellulare",
+    "port\\.",
+    "mobile",
+    "mobil",
     "recapito",
     "direct",
     "[☎✆📞]",
@@ -167,6 +172,8 @@ def is_national(text: str) -> bool:
         ):
             return True
         return groups == [10] and re.match(r"0[67]", number) is not None
+    if len(number) == 11 and re.match(r"0[1237]", number) and groups in ([5, 6], [5, 3, 3], [3, 4, 4], [4, 3, 4]):
+        return True  # Britain
     if re.match(r"01[567]", number) and 11 <= len(number) <= 12:  # German mobiles, however grouped
         return True
     if len(number) == 9 and number[0] == "0":  # Belgium
@@ -234,6 +241,15 @@ PHONES = (
         0.8,
         before=40,
         after=0,
+    ),
+    Rule(
+        "PHONE_NUMBER",  # digits that text recognition took for letters
+        re.compile(r"[0O](?<![0-9A-Za-z_].)[1-9Il](?:[ .\-]?[0-9OIlSB]{2}){4}" + END),
+        lambda text: sum(c.isdigit() for c in text) >= 7,
+        0.3,
+        _PHONE,
+        0.8,
+        before=30,
     ),
     Rule(
         "PHONE_NUMBER",  # Italian mobiles: no leading zero

@@ -61,7 +61,25 @@ class Names:
             tokens = tokens_of(text, run)
             if tokens:
                 found += _in_run(text, tokens, labelled)
-        return [*found, *turned(text), *formed(text)]
+        return [*found, *turned(text), *formed(text), *_paired(text)]
+
+
+_PLURAL = re.compile(
+    rf"(?:(?:MM|Mmes|Messrs|Drs|[Ss]igg)\.?|Mmes|Messieurs|Mesdames|Herren|Frauen|[Ss]ignori|[Mm]aîtres|Rechtsanwälte)"
+    rf"(?<![\w].) (?:[{UPPER}][\w'-]{{1,30}}(?:,? )){{1,6}}(?:et|und|e|and|&) (?P<last>[{UPPER}][\w'-]{{2,30}})"
+)
+_SPOKEN = re.compile(
+    rf"(?<!\w)mit (?P<last>[{UPPER}][\w'-]{{2,30}}) (?:telefoniert|gesprochen|besprochen|vereinbart|geredet|abgemacht"
+    r"|abgesprochen|abgestimmt|geklärt)(?!\w)"
+)
+
+
+def _paired(text: str) -> Iterator[Finding]:
+    """The last of several after a title for all of them, and whom somebody spoke with."""
+    for pattern in (_PLURAL, _SPOKEN):
+        for match in pattern.finditer(text):
+            if fold(match.group("last")) not in NOT_NAMES:
+                yield Finding("PERSON", *match.span("last"), 0.7)
 
 
 def _in_run(text: str, tokens: list[Token], labelled: dict[int, bool]) -> Iterator[Finding]:

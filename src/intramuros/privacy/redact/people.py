@@ -67,6 +67,7 @@ def again(text: str, findings: Sequence[Finding], known: Iterable[str] = ()) -> 
         for finding in findings
         if finding.entity_type == "PERSON" and finding.score >= _MIN_SCORE
     ]
+    names += _written_to(text, findings)
     wanted = _distinct_words(text, [*names, *known])
     if not wanted:
         return
@@ -90,6 +91,19 @@ def again(text: str, findings: Sequence[Finding], known: Iterable[str] = ()) -> 
         if particle := _PARTICLE_BEFORE.search(text[max(0, start - 12) : start]):
             start -= len(particle.group())
         yield Finding("PERSON", start, end, 0.7)
+
+
+_LOCAL = re.compile(r"([^\W\d_]+)[._-]([^\W\d_]{3,30})@")
+
+
+def _written_to(text: str, findings: Sequence[Finding]) -> Iterator[str]:
+    """Names that mail addresses are made of: anna.keller@ and a.keller@, but not support.paris@."""
+    for finding in findings:
+        if finding.entity_type != "EMAIL_ADDRESS":
+            continue
+        match = _LOCAL.match(text, finding.start, finding.end)
+        if match and (len(match.group(1)) == 1 or fold(match.group(1)) in FIRST_NAMES):
+            yield f"{match.group(1).title()} {match.group(2).title()}"
 
 
 def _distinct_words(text: str, names: Iterable[str]) -> set[str]:

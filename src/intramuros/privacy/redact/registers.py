@@ -7,13 +7,13 @@ nine digits are a SIREN only where the text speaks of one.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from intramuros.privacy.redact import checks
 from intramuros.privacy.redact.finding import Finding
 from intramuros.privacy.redact.rules import CAPITAL, DIGIT, END, Rule, words
 
-_S = r"[ .\-]?"
+_S = r"(?:[ .\-/]|[ ]?\n[ >]{0,2})?"
 _OCR = r"[0-9OoIl|SB]"
 _CONTEXT_CARD = words(
     "carte", "card", "karte", "carta", "visa", "mastercard", "amex", "paiement", "payment", "zahlung", "pagamento"
@@ -55,8 +55,20 @@ def _plain_siret(text: str) -> bool:
     return checks.siret(text) and not _is_time(text)
 
 
+def _reread(check: Callable[[str], bool]) -> Callable[[str], bool]:
+    """A check of what text recognition may have misread; only of numbers that are digits for the most part."""
+    return lambda text: (
+        sum(c.isdigit() for c in text) * 4 >= sum(c.isalnum() for c in text) * 3 and check(checks.reread(text))
+    )
+
+
+def _reread_uid(text: str) -> bool:
+    return checks.uid(checks.reread(_REGISTER_WORD.sub("", text[3:])))
+
+
+_REGISTER_WORD = re.compile(r" ?(?:TVA|MWST|IVA|TPV|VAT|HR|RC)$")
 _IBAN = re.compile(r"[A-Za-z](?<![0-9A-Za-z_].)[A-Za-z][ ]?[0-9OoIl|][ ]?[0-9OoIl|](?=[ .\-]{0,2}[0-9A-Za-z|])")
-_IBAN_LETTER = re.compile(r"[ .\-]{0,2}([0-9A-Za-z|])")
+_IBAN_LETTER = re.compile(r"(?:[ .\-/_]{0,2}|[ ]?\n[ >]{0,2})([0-9A-Za-z|])")
 
 
 class Ibans:
@@ -79,6 +91,20 @@ class Ibans:
 
 REGISTERS = (
     Rule("CH_QR_REFERENCE", re.compile(DIGIT + r"[0-9]" + r"(?:[ ]?[0-9]{5}){5}" + END), checks.qr_reference, 0.9),
+    Rule(
+        "CH_QR_REFERENCE",
+        re.compile(_OCR + r"(?<![0-9A-Za-z_].)" + _OCR + rf"(?:[ ]?{_OCR}{{5}}){{5}}" + END),
+        _reread(checks.qr_reference),
+        0.6,
+        _CONTEXT_QR,
+    ),
+    Rule(
+        "CREDIT_CARD",
+        re.compile(r"[2-6](?<![0-9A-Za-z_].)" + rf"{_OCR}{{3}}(?:[ .\-]?{_OCR}{{4}}){{3}}" + END),
+        _reread(checks.card),
+        0.4,
+        _CONTEXT_CARD,
+    ),
     Rule("CREDIT_CARD", re.compile(DIGIT + r"(?:[ .\-]?[0-9]){12,18}" + END), checks.card, 0.7, _CONTEXT_CARD),
     Rule(
         "CH_AVS",
@@ -133,10 +159,10 @@ REGISTERS = (
     Rule(
         "VAT",
         re.compile(
-            r"C(?<![0-9A-Za-z_].)HE[ \-.]?[0-9]{3}[ .]?[0-9]{3}[ .]?[0-9]{3}(?![0-9])(?:[ ]?(?:TVA|MWST|IVA"
+            r"C(?<![0-9A-Za-z_].)HE[ \-.]{0,3}[0-9OIlSB]{3}[ .\-]?[0-9OIlSB]{3}[ .\-]?[0-9OIlSB]{3}(?![0-9])(?:[ ]?(?:TVA|MWST|IVA"
             r"|TPV|VAT|HR|RC)(?!\w))?"
         ),
-        checks.uid,
+        _reread_uid,
         0.95,
     ),
     Rule(
@@ -170,8 +196,8 @@ REGISTERS = (
     Rule(
         "IT_FISCAL_CODE",
         re.compile(
-            r"[A-Z](?<![0-9A-Za-z_].)[A-Z]{2}[ ]?[A-Z]{3}[ ]?[0-9LMNP-V]{2}[A-EHLMPRST][0-9LMNP-V]{2}[ ]?"
-            r"[A-Z][0-9LMNP-V]{3}[A-Z](?![0-9A-Za-z_])"
+            r"[A-Z](?<![0-9A-Za-z_].)[A-Z]{2}[ ]?[A-Z]{3}[ ]?[0-9LMNP-VOIl]{2}[A-EHLMPRST][0-9LMNP-VOIl]{2}[ ]?"
+            r"[A-Z][ ]?[0-9LMNP-VOIl]{3}[ ]?[A-Z](?![0-9A-Za-z_])"
         ),
         checks.it_fiscal_code,
         0.95,

@@ -21,7 +21,11 @@ TITLES = _words(
     M MM Mr Mrs Ms Miss Mx Mme Mmes Mlle Mlles Monsieur Madame Mademoiselle Messieurs Mesdames Maître Maîtres Me Mes
     Dr Dre Drs Docteur Docteure Pr Prof Professeur Professeure Herr Herrn Herren Frau Frauen Fräulein Familie Sig
     Sigg Sigra Signor Signora Signore Signorina Signori Mag Lic Dipl Dott Dottssa Dottor Dottoressa Avv Avvocato Ing
-    Geom Rag Arch Sir Sgt Capt Capitaine Colonel Doctor Professor Judge Fam
+    Geom Rag Arch Sir Sgt Capt Capitaine Colonel Doctor Professor Judge Fam Messrs Rechtsanwalt Rechtsanwältin
+    Inspector Sergeant Constable Detective Lieutenant Reverend Rev Pfarrer Pfarrerin Lord Lady Freiherr Freifrau
+    Ingegner Ingegnere Geometra Ragionier Professoressa Maresciallo Ispettore Ispettrice Brigadiere Eheleute Ehepaar
+    Coniugi Stadtrat Stadträtin Gemeinderätin Oberarzt Oberärztin Chefarzt Chefärztin Hauptmann Wachtmeister Notarin
+    Abbé Commandant Brigadier Adjudant Profssa Gentma Egr Dottore Avvocatessa
     """
 )
 SHORT_TITLES = _words(
@@ -77,6 +81,23 @@ LABELS = "|".join(
     author | conjoint | ehepartner | spouse | coniuge | manager | responsable | verantwortlich(?:er)? |
     responsabile | sachbearbeiter(?:in)? | notaire | notar | avocat | anwalt | médecin | arzt | medico | doctor |
     vendeur | acheteur | acquéreur | verkäufer | käufer | venditore | acquirente | seller | buyer | attn |
+    sachbearbeitung | bearbeitung | bearbeitet von | erstellt von | erfasst von |
+    traité par | établi par | saisi par | demandé par | validé par | redatto da | compilato da | created by |
+    reported by | reporter | assignee | assigned(?: to)? | owner | requester | requested by | raised by | line manager |
+    hiring manager | supervisor | vorgesetzte[rn]? | supérieure?(?: hiérarchique)? | n\+1 | protokollführ(?:er|erin|ung) |
+    protokoll | procès-verbal | verbale | minutes(?: by| taken by)? | scribe | secrétaire(?: de séance)? | chair |
+    vorsitz | présidence | verteiler | diffusion | distribution | next of kin | emergency contact | notfallkontakt |
+    personne à prévenir | contatto di emergenza | unterzeichner | unterzeichnende[rn]? | firmatario | signatory |
+    guest | gast | h[oô]te | ospite | traveller | passager | passagère | passeggero | reisende[rn]? | schüler(?:in)? |
+    élève | alunno | alunna | pupil | student(?:in)? | studente | étudiante? | enfant | kind | child | bambino |
+    mère | père | mutter | vater | madre | padre | mother | father | guardian | tuteur | tutrice | opérateur |
+    op[ée]ratrice | technicien(?:ne)? | techniker(?:in)? | tecnico | technician | engineer | agent | berater(?:in)? |
+    conseill(?:er|ère) | consulente | adviser | advisor | hausarzt | hausärztin | behandelnder arzt | zuweiser(?:in)? |
+    médecin traitant | curante | gp | consultant | klient(?:in)? | bewohner(?:in)? | résidente? | assistito |
+    assistita | vicino | vermittler(?:in)? | intermediario | garant | bürge | garante | guarantor | witness(?:ed by)? |
+    mandant(?:in)? | mandante | mandataire | promittente | antragsteller(?:in)? | gesuchsteller(?:in)? | requérante? |
+    richiedente | applicant | claimant | defendant | beklagte[rn]? | kläger(?:in)? | plaintiff | d[ée]fenderesse |
+    d[ée]fendeur | attore | convenuto | referee | stagiaire | praktikant(?:in)? | tirocinante | intern | trainee |
     à l'attention de | z\. ?hd\.?(?: von)? | c/o | zu händen | all'attenzione di | prepared by | approved by
         """
     )
@@ -102,7 +123,19 @@ INTRODUCERS = tuple(
     enseignante | enseignant | infirmière | patiente | patient | ami | amie | freund | freundin | amico | amica |
     époux | épouse | fils | fille | sohn | tochter | figlio | figlia | moglie | marito | dott. | dott.ssa | dr. |
     ing. | avv. | sig. | sig.ra | prof. | mme | frau | herr | herrn | mr | mrs | ms | dipl. ing. | med. | mag. |
-    lic. iur. | lic. oec. | m.a. | ph.d.
+    lic. iur. | lic. oec. | m.a. | ph.d. | geom. | rag. | arch. | sigg. | sigg.ri | signori | signorina | prof.ssa |
+    ingegner | ingegnere | geometra | ragionier | ragioniere | professoressa | dottoressa | maresciallo | ispettore |
+    coniugi | eheleute | ehepaar | rechtsanwalt | rechtsanwältin | pfarrer | pfarrerin | époux | consorts | abbé |
+    inspector | sergeant | constable | detective | rev. | commandant | lieutenant | brigadier | adjudant | procureur |
+    parlato con | sentito con | d'accordo con | accordo con | incontrato | chiesto a | detto a | scritto a |
+    telefonato a | appuntamento con | riunione con | spoke to | spoke with | spoken to | spoken with | talked to |
+    talk to | speak to | speak with | talking to | met with | meeting with | chat with | checked with | check with |
+    agreed with | heard from | reply from | call from | word from | vu avec | parlé à | parlé avec | discuté avec |
+    échangé avec | rendez-vous avec | rdv avec | demandé à | demander à | demande à | dit à | écrit à | répondu à |
+    transmis à | remis à | de la part de | gesprochen mit | telefoniert mit | rücksprache mit | termin mit |
+    gespräch mit | gemäss | remplaçant de | remplaçante de | stellvertretung von | vertretung von | vertretung für |
+    in vertretung von | im auftrag von | im namen von | in the name of | on behalf of | a nome di | per conto di |
+    au nom de | pour le compte de | à mme | à m. | né de | chez le dr | chez mme | chez m. | chez le docteur
         """
     )
 )
@@ -110,7 +143,7 @@ INTRODUCERS = tuple(
 LIST_LABELS = _words(
     """
     présents présentes presents excusés absents participants anwesend anwesende entschuldigt abwesend teilnehmer
-    presenti assenti scusati partecipanti present attendees apologies cc
+    presenti assenti scusati partecipanti present attendees apologies cc verteiler diffusion distribution bcc
     """
 )
 """Labels after which several persons stand, with commas between them."""
@@ -121,7 +154,9 @@ WEAK_LABELS = _words(
     recipient expéditeur destinataire absender empfänger mittente destinatario bénéficiaire beneficiary titulaire
     bailleur vermieter locatore customer notaire notar avocat anwalt vendeur seller acheteur buyer acquéreur käufer
     verkäufer auteur autor autore author landlord directeur président référente referente c/o bill to ship zahlbar
-    durch payable par pagabile da fahrzeug
+    durch payable par pagabile da fahrzeug protokoll procès-verbal verbale minutes owner distribution diffusion
+    verteiler guest gast agent kind child enfant engineer consultant mandant bearbeitung vorsitz présidence reporter
+    student technician techniker tecnico hôte hote ospite father mother père mère vater mutter gp
     """
 )
 """Labels that also stand before firms and other things: one unknown word after them is no evidence."""
