@@ -12,7 +12,10 @@ from collections.abc import Iterator, Sequence
 from intramuros.privacy.redact.finding import Finding
 
 _W = r"[^\W_][\w'.\-]{0,30}"
-_HOUSE = r"[0-9]{1,4}(?: ?(?:bis|ter|quater|[a-hA-H])(?!\w))?(?:/[a-hA-H](?!\w))?(?: ?[-/] ?[0-9]{1,4}[a-hA-H]?)?(?![\w.,%€]?[0-9])"
+_HOUSE = (
+    r"[0-9]{1,4}(?: ?(?:bis|ter|quater"
+    r"|[a-hA-H])(?!\w))?(?:/[a-hA-H](?!\w))?(?: ?[-/] ?[0-9]{1,4}[a-hA-H]?)?(?![\w.,%€]?[0-9])"
+)
 _PLACE_NAME = r"(?:St\. |Ste\. |L'|La |Le |Les |Bad )?[A-ZÀ-ÖØ-Þ][\w'\-]{1,30}"
 _LINK = (
     rf"(?:sur|sous|la|le|les|lès|lez|de|du|des|en|aux?|am|an|der|im|bei|ob|di|del|della|d'[\w\-]{{2,20}}|a\."
@@ -23,7 +26,10 @@ _BOX = r"(?:BP|B\.P\.|CS|CP|C\.P\.|[Cc]ase postale|Postfach|Casella postale)(?: 
 _POSTCODE = r"(?:(?:F|CH|D|I|B|L|A|FL|FR|DE|IT)[ ]?-[ ]?)?[0-9]{4,5}"
 _GAP = r"(?:[,;]? ?\n[ \t>]*|[,;]? (?:à |in |a |at )?|,? ?[-|] ?)"
 _PLACE = rf"(?:{_GAP}(?:{_BOX}{_GAP})?{_POSTCODE} {_TOWN})?"
-_BRITISH = r"(?:,? ?\n?[ ]?[A-Z][^\W\d_](?:[^\W\d_]|['\-]){0,23}(?![\w])){0,3}(?:,? ?\n?[ ]?[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}(?!\w))?"
+_BRITISH = (
+    r"(?:,? ?\n?[ ]?[A-Z][^\W\d_](?:[^\W\d_]"
+    r"|['\-]){0,23}(?![\w])){0,3}(?:,? ?\n?[ ]?[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}(?!\w))?"
+)
 
 _FRENCH = re.compile(
     r"(?:rue|avenue|av\.|ave|boulevard|boul\.|bd|bd\.|blvd|place|pl\.|chemin|ch\.|impasse|allée|allee|allées"
@@ -63,7 +69,8 @@ _GERMAN_BEFORE = re.compile(r"(?<![\w.])[A-ZÄÖÜ][\w'.\-]{0,30}(?:[ \-][A-ZÄ�
 _HOUSE_ALONE = re.compile(_HOUSE)
 
 _ITALIAN = re.compile(
-    r"(?:via|p\.zza|p\.za|c\.so|v\.le|v\.lo|l\.go|p\.le|s\.da|str\.|loc\.|località|borgo|viale|piazza|piazzale|corso|vicolo|largo|strada|salita|contrada) "
+    r"(?:via|p\.zza|p\.za|c\.so|v\.le|v\.lo|l\.go|p\.le|s\.da|str\.|loc\.|località|borgo|viale|piazza|piazzale"
+    r"|corso|vicolo|largo|strada|salita|contrada) "
 )
 _ITALIAN_NAME = re.compile(
     r"(?:[A-ZÀ-Þ0-9]|d(?:[aei]|e[il]|ell[aeo]|egli|all?a?|ai|agli) |a(?:l|lla|lle|i|gli) |(?:dell|dall|all)')"
@@ -77,7 +84,8 @@ _ENGLISH_AFTER = re.compile(_BRITISH)
 _FLAT_BEFORE = re.compile(r"(?:Flat|Apartment|Apt\.?|Unit|Suite|Floor|Room) [0-9]{1,4}[A-Za-z]?,? ?\n?$")
 _BRITISH_CODE = re.compile(r"[A-Z](?<![\w].)[A-Z]?[0-9][0-9A-Z]? [0-9][ABD-HJLNP-UW-Z]{2}(?![\w])")
 _BRITISH_LINES = re.compile(
-    r"(?<![\w'])[A-Z][^\W\d_](?:[^\W\d_]|['\-]){0,23}(?:(?:, ?\n?|,?\n| )[A-Z][^\W\d_](?:[^\W\d_]|['\-]){0,23}){0,7},?[ \n]$"
+    r"(?<![\w'])[A-Z][^\W\d_](?:[^\W\d_]|['\-]){0,23}(?:(?:, ?\n?|,?\n| )[A-Z][^\W\d_](?:[^\W\d_]"
+    r"|['\-]){0,23}){0,7},?[ \n]$"
 )
 
 _PLACES = (
@@ -85,7 +93,8 @@ _PLACES = (
         r"P\.? ?O\.? Box [0-9]{1,6}(?:, ?[A-Z][\w'\-]{1,24})?" + r"(?:,? [A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2})?"
     ),
     re.compile(
-        rf"(?:Straße|Strasse|Platz|Allee|Weg|Ufer) (?:des|der|am|zum|zur) (?:[0-9]{{1,2}}\. )?[A-ZÄÖÜ][\w\-]{{2,24}} {_HOUSE}{_PLACE}"
+        rf"(?:Straße|Strasse|Platz|Allee|Weg|Ufer) (?:des|der|am|zum"
+        rf"|zur) (?:[0-9]{{1,2}}\. )?[A-ZÄÖÜ][\w\-]{{2,24}} {_HOUSE}{_PLACE}"
     ),
     re.compile(rf"(?:F|CH|D|FL|FR|DE|IT|I|B|L)(?<![\w].)(?<![\w]..)[ ]?-[ ]?[0-9]{{4,5}} {_TOWN}"),
     re.compile(

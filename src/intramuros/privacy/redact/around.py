@@ -49,7 +49,7 @@ _VERBS = frozenset(
 )
 """What only persons are the subject of."""
 _VERB_BEGINS = frozenset(verb.split(" ")[0] for verb in _VERBS)
-_CLITIC = re.compile(r"(?:[mtl]'|(?:vous|nous|lui|me|te|mi|ti|ci|vi|gli|le) )(?=\w)")
+_CLITIC = re.compile(r"(?:[mtln]'|(?:ne|non|vous|nous|lui|me|te|mi|ti|ci|vi|gli|le) )(?=\w)")
 RELATIONS = frozenset(
     phrases(
         """

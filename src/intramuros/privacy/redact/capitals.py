@@ -22,7 +22,8 @@ _TOKEN = (
     rf",30}}){{0,3}})"
 )
 _PARTICLE = (
-    r"(?:(?:de la|de|du|des|da|dal|dalla|de'|di|del|della|dos|das|van der|van den|van de|van|von und zu|von der|von dem|von|vom"
+    r"(?:(?:de la|de|du|des|da|dal|dalla|de'|di|del|della|dos|das|van der|van den|van de|van|von und zu|von der"
+    r"|von dem|von|vom"
     r"|ten|ter|el|al|ben|bin|le|la|y) |d')"
 )
 RUN = re.compile(rf"{_TOKEN}(?:[ ]{{1,2}}{_PARTICLE}?{_TOKEN}){{0,7}}")
@@ -32,6 +33,7 @@ _INITIALS = re.compile(rf"(?:[{UPPER}]|Ph|Ch|Th|Chr|Jos)\.(?:-?[{UPPER}]\.)*")
 _JOINING = frozenset(
     {"le", "la", "lo", "li", "du", "de", "des", "da", "di", "del", "van", "von", "den", "der", "dos", "el", "al", "ben"}
 )
+_NEVER_NAMES = NOT_NAMES | LEGAL_FORMS
 _ROMAN = re.compile(r"[IVX]{2,5}")
 
 
@@ -68,10 +70,9 @@ class Token:
     def can_be_name(self) -> bool:
         """Whether nothing speaks against its being part of a name."""
         if (
-            self.folded in NOT_NAMES
-            or self.folded in LEGAL_FORMS
-            or _ROMAN.fullmatch(self.text)
+            self.folded in _NEVER_NAMES
             or self.text[-1].isdigit()
+            or (self.text[0] in "IVX" and _ROMAN.fullmatch(self.text))
         ):
             return False
         return not self.is_title
@@ -85,9 +86,12 @@ def tokens_of(text: str, run: re.Match[str]) -> list[Token]:
     tokens = []
     for match in _TOKENS.finditer(text, start, run.end()):
         word, at = match.group(), match.start()
-        if elided := _ELIDED.match(word):
+        if "'" in word and (elided := _ELIDED.match(word)):
             word, at = word[elided.end() :], at + elided.end()
-        tokens.append(Token(word, at, match.end(), fold(word).replace(".", "")))
+        end = match.end()
+        if word.endswith("'s") and len(word) > 4:  # Delphine's
+            word, end = word[:-2], end - 2
+        tokens.append(Token(word, at, end, fold(word).replace(".", "")))
     after = text[run.end() : run.end() + 1]
     if after in {"_", "(", "/", "=", "@"} or (after == "." and text[run.end() + 1 : run.end() + 2].isalnum()):
         tokens.pop()  # an identifier in code, a host, an address

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from itertools import cycle
 
 _NOT_ALPHANUMERIC = re.compile(r"[^0-9A-Za-z]+")
-_SEPARATORS = re.compile(r"[ .\-]+")
+_SEPARATORS = re.compile(r"[ .\-/_>\n]+")
 _NOT_DIGIT = re.compile(r"[^0-9]+")
 _BESIDE_DIGITS = re.compile(r"(?<=[0-9])[OIL]+|[OIL]+(?=[0-9])")
 _MISREAD_CAPITALS = str.maketrans("OIL", "011")

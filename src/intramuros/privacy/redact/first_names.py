@@ -30,6 +30,19 @@ def _names(text: str) -> frozenset[str]:
 
 FIRST_NAMES = _names(
     """
+    Ieuan Bex Ravi Yasemin Tjorven Ilenia Bohdan Bogumila Orsolina Lory Ioan Ifan Iolo Gethin Emyr Aneurin
+    Cerys Carys Eluned Bronagh Aoibhinn Caoimhe Eamonn Cormac Fionnuala Deirdre Graham Hamish Struan Mhairi Catriona
+    Shona Lorna Beth Becky Jez Gaz Kev Baz Shaz Tash Nkechi Chidi Chioma Emeka Folake Tunde Yemi Sade Kofi Kwabena Akua
+    Priyanka Deepak Sanjay Sunil Anil Rajesh Suresh Lakshmi Kavita Pooja Neha Vikram Arjun Rohan Imran Bilal Usman
+    Zainab Khadija Farhan Nasreen Oksana Olena Taras Andriy Mykola Iryna Svitlana Volodymyr Oleksandr Bogdan Zbigniew
+    Wojciech Wojtek Grzegorz Krzysztof Malgorzata Katarzyna Jadwiga Slawomir Dariusz Jaroslaw Bozena Halina Danuta
+    Kastriot Besnik Arben Shpresa Flamur Valbona Drita Mimoza Yusuf Emre Burak Zeynep Elif Ayla Gül Hatice Özlem Serkan
+    Tiziana Ornella Ombretta Donatella Mirella Rosanna Assunta Addolorata Concetta Immacolata Gennaro Ciro Pasquale
+    Carmine Salvatore Nunzio Agata Rosaria Ivano Loris Denis Moreno Nives Athos Fausto Ettore Fulvio Ermanno Tito
+    Henrike Wiebke Imke Antje Silke Heike Elke Maike Swantje Frerk Hauke Eike Fiete Onno Okke Tomke Insa Gesa Urs Reto
+    Beat Köbi Ueli Hansueli Ruedi Vreni Vreneli Rösli Ursina Ladina Flurina Seraina Gian Curdin Flurin Corsin Jürg
+    Maëlys Lilou Enora Nolwenn Gwenaël Gwenaëlle Soazig Erwan Erwann Ewen Maëlle Tifenn Kilian Ludivine Sylvette
+    Ginette Josette Paulette Odette Huguette Bernadette Ghislaine Ghislain Solenn Solène Titouan Malo Loïs Lény
     Aaron Aurora Abdel Abdelkader Abdoulaye Abdul Abigail Achille Achim Ada Adam Adama Adèle Adelheid Adeline Adem
     Adnan Adolphe Adrian Adriana Adriano Adrien Adrienne Afonso Agathe Agnès Agnese Agnieszka Ahmed Ahmet Aïcha
     Aidan Aïssatou Alain Alan Alba Albane Albert Alberto Albin Albrecht Aldo Alejandro Aleksandar Aleksandra Alena

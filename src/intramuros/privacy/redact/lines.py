@@ -12,7 +12,7 @@ from intramuros.privacy.redact.capitals import RUN, UPPER, name_length, tokens_o
 from intramuros.privacy.redact.finding import Finding
 from intramuros.privacy.redact.first_names import FIRST_NAMES, fold
 from intramuros.privacy.redact.surnames import is_surname
-from intramuros.privacy.redact.words import CLOSINGS, COMMON_SURNAMES, NOT_NAMES
+from intramuros.privacy.redact.words import CLOSINGS, COMMON_SURNAMES, GREETINGS, NOT_NAMES
 
 _STREET = re.compile(r"(?<![\w.,])[0-9]{1,4}(?: ?(?:bis|ter|[a-hA-H]))?(?![\w.,%][0-9])(?!\w)")
 _POSTCODE = re.compile(rf"(?<![\w.,])[0-9]{{4,5}} [{UPPER}]|[A-Z]{{1,2}}[0-9]{{1,2}}[A-Z]? [0-9][A-Z]{{2}}")
@@ -102,6 +102,7 @@ def turned(text: str) -> Iterator[Finding]:
             first.split("-")[0] not in FIRST_NAMES
             or match.group(2).isupper()
             or surname in NOT_NAMES
+            or surname.split(" ")[0] in GREETINGS
             or surname in FIRST_NAMES
         ):
             continue

@@ -64,9 +64,11 @@ class Names:
         return [*found, *turned(text), *formed(text), *_paired(text)]
 
 
+_NO_INITIALS = frozenset({"C.F.", "P.S.", "N.B.", "S.A.", "P.O.", "C.P.", "R.C.S.", "T.V.A.", "U.S.", "U.K.", "E.U."})
 _PLURAL = re.compile(
-    rf"(?:(?:MM|Mmes|Messrs|Drs|[Ss]igg)\.?|Mmes|Messieurs|Mesdames|Herren|Frauen|[Ss]ignori|[Mm]aîtres|Rechtsanwälte)"
-    rf"(?<![\w].) (?:[{UPPER}][\w'-]{{1,30}}(?:,? )){{1,6}}(?:et|und|e|and|&) (?P<last>[{UPPER}][\w'-]{{2,30}})"
+    rf"(?<!\w)(?:(?:MM|Mmes|Messrs|Drs|[Ss]igg)\.?|Mmes|Messieurs|Mesdames|Herren|Frauen|[Ss]ignori"
+    r"|[Mm]aîtres|Rechtsanwälte)"
+    rf" (?:[{UPPER}][\w'-]{{1,30}}(?:,? )){{1,6}}(?:et|und|e|and|&) (?P<last>[{UPPER}][\w'-]{{2,30}})"
 )
 _SPOKEN = re.compile(
     rf"(?<!\w)mit (?P<last>[{UPPER}][\w'-]{{2,30}}) (?:telefoniert|gesprochen|besprochen|vereinbart|geredet|abgemacht"
@@ -74,9 +76,14 @@ _SPOKEN = re.compile(
 )
 
 
+_JOINS = (" et ", " und ", " e ", " and ", " & ")
+
+
 def _paired(text: str) -> Iterator[Finding]:
     """The last of several after a title for all of them, and whom somebody spoke with."""
-    for pattern in (_PLURAL, _SPOKEN):
+    for pattern, gates in ((_PLURAL, _JOINS), (_SPOKEN, ("mit ",))):
+        if not any(gate in text for gate in gates):
+            continue
         for match in pattern.finditer(text):
             if fold(match.group("last")) not in NOT_NAMES:
                 yield Finding("PERSON", *match.span("last"), 0.7)
@@ -188,6 +195,8 @@ def _unlisted_score(text: str, tokens: list[Token], at: int, length: int) -> flo
 
 def _after_initial(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:
     length = 1
+    if tokens[at].text in _NO_INITIALS:
+        return 0, 0.0, 0
     while at + length < len(tokens) and tokens[at + length].is_initial:
         length += 1
     if at + length >= len(tokens):
@@ -200,7 +209,13 @@ def _after_initial(text: str, tokens: list[Token], at: int) -> tuple[int, float,
         return length + more, 0.65, 0
     if not surname.can_be_name or len(surname.folded) < 3 or (surname.text.isupper() and len(surname.text) < 5):
         return 0, 0.0, 0
-    if surname.folded in COMMON_SURNAMES or is_surname(surname.folded) or not _opens(text, tokens[at].start):
+    has_several = length > 1 or tokens[at].text.count(".") > 1
+    if (
+        has_several
+        or surname.folded in COMMON_SURNAMES
+        or is_surname(surname.folded)
+        or not _opens(text, tokens[at].start)
+    ):
         return length + 1, 0.65, 0
     return 0, 0.0, 0
 
@@ -217,6 +232,8 @@ def _after_first_name(text: str, tokens: list[Token], at: int) -> tuple[int, flo
         )
         return length, 0.85 if is_sure else 0.7, 0
     is_joined = at + 1 < len(tokens) and not tokens[at + 1].is_title
+    if text[max(0, token.start - 2) : token.start] == "& ":
+        return 0, 0.0, 0  # Marks & Spencer
     if token.text.isupper() or is_joined or (at and not _stands_alone(text, tokens, at)):
         return 0, 0.0, 0
     if token.folded in AMBIGUOUS and not (

@@ -133,6 +133,24 @@ PAPERS = (
         0.9,
     ),
     Rule(
+        "ID_CARD",  # the Swiss driving licence
+        re.compile(r"[0-9]" + _BORDER + r"[0-9]{2}(?: [0-9]{3}){3}" + _END),
+        None,
+        0.2,
+        _CARD,
+        0.95,
+        before=45,
+        after=0,
+    ),
+    Rule(
+        "LICENSE_PLATE",  # Britain
+        re.compile(r"[A-Z]" + _BORDER + r"[A-Z][0-9]{2} ?[A-Z]{3}" + _END),
+        None,
+        0.3,
+        _PLATE,
+        0.85,
+    ),
+    Rule(
         "LICENSE_PLATE",
         re.compile(r"[0-9]" + _BORDER + r"[0-9]{0,3} [A-HJ-NP-TV-Z]{2,3} (?:[0-9]{2}|2[AB]|97[1-6])" + _END),
         None,

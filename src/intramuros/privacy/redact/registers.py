@@ -159,7 +159,9 @@ REGISTERS = (
     Rule(
         "VAT",
         re.compile(
-            r"C(?<![0-9A-Za-z_].)HE[ \-.]{0,3}[0-9OIlSB]{3}[ .\-]?[0-9OIlSB]{3}[ .\-]?[0-9OIlSB]{3}(?![0-9])(?:[ ]?(?:TVA|MWST|IVA"
+            r"C(?<![0-9A-Za-z_].)HE[ \-.]{0,3}[0-9OIlSB]{3}[ .\-]?"
+            r"[0-9OIlSB]{3}[ .\-]?[0-9OIlSB]{3}(?![0-9])(?:[ ]?(?:TVA|MWST|IVA"
+            r""
             r"|TPV|VAT|HR|RC)(?!\w))?"
         ),
         _reread_uid,

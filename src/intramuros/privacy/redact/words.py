@@ -84,7 +84,8 @@ LABELS = "|".join(
     sachbearbeitung | bearbeitung | bearbeitet von | erstellt von | erfasst von |
     traité par | établi par | saisi par | demandé par | validé par | redatto da | compilato da | created by |
     reported by | reporter | assignee | assigned(?: to)? | owner | requester | requested by | raised by | line manager |
-    hiring manager | supervisor | vorgesetzte[rn]? | supérieure?(?: hiérarchique)? | n\+1 | protokollführ(?:er|erin|ung) |
+    hiring manager | supervisor | vorgesetzte[rn]? | supérieure?(?: hiérarchique)? | n\+1 |
+    protokollführ(?:er|erin|ung) |
     protokoll | procès-verbal | verbale | minutes(?: by| taken by)? | scribe | secrétaire(?: de séance)? | chair |
     vorsitz | présidence | verteiler | diffusion | distribution | next of kin | emergency contact | notfallkontakt |
     personne à prévenir | contatto di emergenza | unterzeichner | unterzeichnende[rn]? | firmatario | signatory |
@@ -127,7 +128,8 @@ INTRODUCERS = tuple(
     ingegner | ingegnere | geometra | ragionier | ragioniere | professoressa | dottoressa | maresciallo | ispettore |
     coniugi | eheleute | ehepaar | rechtsanwalt | rechtsanwältin | pfarrer | pfarrerin | époux | consorts | abbé |
     inspector | sergeant | constable | detective | rev. | commandant | lieutenant | brigadier | adjudant | procureur |
-    parlato con | sentito con | d'accordo con | accordo con | incontrato | chiesto a | detto a | scritto a |
+    ho sentito | ho visto | chiama la | chiamo la | chiamare la | chiamato la | detto la | sentito la |
+    counsel | parlato con | sentito con | d'accordo con | accordo con | incontrato | chiesto a | detto a | scritto a |
     telefonato a | appuntamento con | riunione con | spoke to | spoke with | spoken to | spoken with | talked to |
     talk to | speak to | speak with | talking to | met with | meeting with | chat with | checked with | check with |
     agreed with | heard from | reply from | call from | word from | vu avec | parlé à | parlé avec | discuté avec |
@@ -265,7 +267,11 @@ NOT_NAMES = _words(
     Yverdon Nyon Morges Sierre Martigny Locarno Chiasso Mendrisio Dresden Leipzig Bremen Hannover Nürnberg Dortmund
     Essen Bonn Mannheim Karlsruhe Augsburg Mainz Kiel Palermo Bari Verona Padova Trieste Bergamo Brescia Parma
     Modena Como Varese Sardegna Sicilia Toscana Lombardia Piemonte Veneto Bayern Sachsen Hessen Fehlercode Schritt
-    Tabelle Figure Abbildung Tableau Étape
+    Tabelle Figure Abbildung Tableau Étape Could Would Should Shall Did Does Do Has Have Had Kann Kannst Könnte Soll
+    Sollte Muss Darf Puoi Può Potrebbe Deve Peux Peut Pouvez Doit Vertretung Urlaub Elternzeit Kündigung Bewerbung
+    Antrag Termin Treffen Besprechung Reunion Réunion Riunione Meeting Agenda Demande Candidature Absence Arrêt
+    Richiesta
+    Domanda Congedo Assenza Request Application Absence Leave Report Reminder Rappel Erinnerung Sollecito Mahnung
     """
 )
 SURNAMES_TOO = _words(

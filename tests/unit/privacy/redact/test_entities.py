@@ -91,3 +91,30 @@ def test_shape_alone_is_not_enough(text: str) -> None:
 def test_the_next_date_is_no_birth() -> None:
     text = "Il est né le 21 décembre 1968 et sera à la retraite dès le 1er janvier 2025"
     assert values(text, "DATE_OF_BIRTH") == ["21 décembre 1968"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("IBAN CH93 0076 2011\n6238 5295 7", "IBAN_CODE", "CH93 0076 2011\n6238 5295 7"),
+        ("Portable : O6 12 34 56 78", "PHONE_NUMBER", "O6 12 34 56 78"),
+        ("M: 07700 900123", "PHONE_NUMBER", "07700 900123"),
+        ("Geb.-Dat.: 12.03.1975", "DATE_OF_BIRTH", "12.03.1975"),
+        ("Né(e) le : 12 O3 1975", "DATE_OF_BIRTH", "12 O3 1975"),
+        ("C.F. TRVGLI84C52F2O5Q", "IT_FISCAL_CODE", "TRVGLI84C52F2O5Q"),
+        ("carte 4556 7375 8689 98S5", "CREDIT_CARD", "4556 7375 8689 98S5"),
+        ("P.zza Duomo 3, 20121 Milano", "ADDRESS", "P.zza Duomo 3, 20121 Milano"),
+        ("Flat 3, 12 Acacia Road, London NW3 4AB", "ADDRESS", "Flat 3, 12 Acacia Road, London NW3 4AB"),
+        ("the car, registration LK19 XTB", "LICENSE_PLATE", "LK19 XTB"),
+        ("Führerausweis 004 712 893 001", "ID_CARD", "004 712 893 001"),
+    ],
+)
+def test_other_ways_to_write_it(text: str, kind: str, value: str) -> None:
+    assert value in values(text, kind)
+
+
+@pytest.mark.parametrize(
+    "text", ["Marks & Spencer est ouvert", "C.F. e P.IVA", "Ladina zur Geburt", "@Override public"]
+)
+def test_what_looks_like_a_name_and_is_none(text: str) -> None:
+    assert not [name for name in values(text, "PERSON") if name != "Ladina"]
