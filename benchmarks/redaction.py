@@ -5,7 +5,7 @@
 The texts in benchmarks/data/redaction were written for this: letters, payslips, invoices, contracts, mail threads
 and clean texts (law, code, tables). Rules were tuned on those in `tuned`, then on `held`; `third` was written
 before they were widened, `fourth` and `fifth` after: their first measurements stand in decision 0009. What is measured
-no blind test. Each text with entities is also measured with no-break spaces, zero-width characters, full-width
+since is no blind test. Each text with entities is also measured with no-break spaces, zero-width characters, full-width
 digits and the misreadings of text recognition. With `--presidio`, the interpreter of an environment that has
 presidio-analyzer, its figures stand beside and the ratio of speeds is printed.
 
