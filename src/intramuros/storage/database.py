@@ -231,10 +231,11 @@ class Database:
         return found
 
     def close(self) -> None:
-        """Gives back every connection. The database may be opened again."""
+        """Gives back every connection, once whoever writes is done. The database may be opened again."""
         self._readers.dispose()
-        self._writers.dispose()
-        self._writer_has.clear()
+        with self._alone(WAIT_S):
+            self._writers.dispose()
+            self._writer_has.clear()
         with self._glancing:
             if self._glancer is not None:
                 self._glancer.close()

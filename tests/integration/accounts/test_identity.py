@@ -19,8 +19,10 @@ from tests.integration.conftest import People
 
 
 @pytest.fixture
-def identity(database: Database, sessions: Sessions, api_keys: ApiKeys) -> Identity:
-    return Identity(database, sessions=sessions, keys=api_keys, local_token="iml_secret")
+def identity(database: Database, sessions: Sessions, api_keys: ApiKeys) -> Iterator[Identity]:
+    identity = Identity(database, sessions=sessions, keys=api_keys, local_token="iml_secret")
+    yield identity
+    identity.flush()  # or its thread writes into a database that is being closed
 
 
 @pytest.fixture
@@ -270,6 +272,7 @@ def test_a_session_that_is_used_ends_at_its_time_all_the_same(
     assert who(identity.caller(cookie)) == "Alice"
     clock.at += 3601
     assert identity.caller(cookie) is None
+    identity.flush()
 
 
 def test_a_session_used_in_another_process_is_not_idle_here(
@@ -286,6 +289,8 @@ def test_a_session_used_in_another_process_is_not_idle_here(
         assert who(there.caller(cookie)) == "Alice"
         there.flush()
     assert who(here.caller(cookie)) == "Alice"
+    there.flush()
+    here.flush()
 
 
 def test_being_seen_makes_nobody_look_again(

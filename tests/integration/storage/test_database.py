@@ -290,3 +290,24 @@ def read_everything(database: Database, key: bytes) -> None:
                 connection.execute(select(table)).all()
     finally:
         again.close()
+
+
+def test_closing_waits_for_who_writes(database: Database) -> None:
+    """One connection writes for all threads; closed under the feet of another thread, it ends the process."""
+    begun, ended = threading.Event(), []
+
+    def write() -> None:
+        with database.write() as connection:
+            begun.set()
+            for number in range(200):
+                facts.put(connection, f"late {number}", number)
+        ended.append(True)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    begun.wait()
+    database.close()
+    writer.join()
+    assert ended == [True]
+    with database.read() as connection:
+        assert facts.get(connection, "late 199") == 199
