@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes says something about a shared machine, and nothing about the code.
+settings.register_profile("anywhere", deadline=None)
+settings.load_profile("anywhere")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
