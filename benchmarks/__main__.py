@@ -18,8 +18,14 @@ MEASUREMENTS: dict[str, tuple[str, ...]] = {
     "relay": (),
     "followup": (),
     "gateway": (),
+    "memory": (),
+    "batching": (),
+    "encoders": (),
+    "fairness": (),
+    "cancel": (),
     "ingest": (),
     "audit": (),
+    "redaction": (),
 }
 
 

@@ -29,6 +29,7 @@ from intramuros.engines.local import LocalEngine
 from intramuros.engines.openai_http import OpenAIHttp
 from intramuros.engines.options import choose
 from intramuros.engines.rights import THE_MACHINE, Rights, libraries
+from intramuros.engines.runners import LLAMA
 from intramuros.errors import EngineError
 from intramuros.models.gguf import read_header
 from intramuros.models.installed import InstalledModel
@@ -96,7 +97,7 @@ async def raw_engine(folder: Path) -> AsyncIterator[OpenAIHttp]:
     socket = folder / "raw.sock"
     spinning, child.SPINNING = child.SPINNING, {}
     try:
-        rights = Rights(read=(*libraries(), *THE_MACHINE, str(MODEL)), listen_in=str(folder))
+        rights = Rights(read=(*libraries(LLAMA), *THE_MACHINE, str(MODEL)), listen_in=str(folder))
         wanted = {"model.path": str(MODEL), "hostnames": [str(socket)], "n_ctx": 4096}
         worker = await Child.start(wanted, socket=socket, rights=rights, timeout_s=120)
     finally:

@@ -34,8 +34,13 @@ class Served:
         return {"Authorization": f"Bearer {self.key}"}
 
     def resident_mib(self) -> float:
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+        return resident_mib(self.process.pid)
+
+
+def resident_mib(pid: int) -> float:
+    """What a process has in memory."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
 
 def cli(*arguments: str, data: Path) -> str:
@@ -53,7 +58,12 @@ def cli(*arguments: str, data: Path) -> str:
 
 
 def environment(data: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("INTRAMUROS_")}
+    """This process's, without settings; compiled modules are kept as they are wherever people run it."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("INTRAMUROS_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     return kept | {"INTRAMUROS_KEY_FILE": str(data.parent / "benchmark.key")}
 
 
@@ -70,11 +80,14 @@ def prepared() -> Iterator[tuple[Path, str]]:
 
 
 @contextlib.contextmanager
-def served(data: Path, key: str, *, wait: bool = True) -> Iterator[Served]:
-    """Starts `intramuros serve` on a free port; stops it at the end."""
+def served(data: Path, key: str, *, wait: bool = True, **settings: object) -> Iterator[Served]:
+    """Starts `intramuros serve` on a free port with these settings; stops it at the end."""
     port = free_port()
     command = [sys.executable, "-m", "intramuros", "serve", "--data", str(data), "--port", str(port)]
-    process = subprocess.Popen(command, env=environment(data), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    chosen = {f"INTRAMUROS_{name.upper()}": str(value) for name, value in settings.items()}
+    process = subprocess.Popen(
+        command, env=environment(data) | chosen, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         server = Served(f"http://localhost:{port}", key, data, process)
         if wait:

@@ -1,7 +1,9 @@
-"""Writes docs/reference from the code: settings, commands, errors. `--check` says whether the pages are current."""
+"""Writes docs/reference from the code: settings, commands, errors, lines of the log, OpenAPI. `--check` says whether the pages are current."""
 
 from __future__ import annotations
 
+import ast
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
@@ -13,7 +15,8 @@ import typer
 from intramuros import errors
 from intramuros.settings import PREFIX, Settings
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER, SOURCE = ROOT / "docs" / "reference", ROOT / "src" / "intramuros"
 
 
 def settings_page() -> str:
@@ -76,7 +79,60 @@ def _subclasses(kind: type[errors.IntramurosError]) -> Iterator[type[errors.Intr
             yield from _subclasses(child)
 
 
-PAGES = {"settings.md": settings_page, "commands.md": commands_page, "errors.md": errors_page}
+LEVELS = ("debug", "info", "warning", "error", "exception", "critical")
+
+
+def log_page() -> str:
+    """Every line that the process may write to its log, from the calls in the source."""
+    rows = [
+        "# The process log",
+        "",
+        "What `intramuros serve` writes to standard error: the state of processes and failures, one record a line, with the time in UTC.",
+        "Other commands write warnings and errors there, without a time. `%s` and the like stand for a model's name, an error's kind or message, a count, a place in",
+        "the source. None is a prompt, an answer, a file name, a search term, a key or a token: what the unexpected had in its values",
+        "is left out (a reference leads to the place). Lines of `audit/` say that records can't be written; the records",
+        "themselves are [elsewhere](../how-to/audit.md). Level: `INTRAMUROS_LOG_LEVEL`. Who may read it and for how long it is kept is the",
+        "operator's choice (`journalctl`, the container's log); nothing in it is needed again.",
+        "",
+        "| level | where | line |",
+        "| --- | --- | --- |",
+    ]
+    return "\n".join([*rows, *(f"| {level} | `{file}` | {line} |" for file, _, level, line in _logged())]) + "\n"
+
+
+def _logged() -> Iterator[tuple[str, int, str, str]]:
+    """File, position, level and format of each call. Raises: ValueError for a line that is not written where it is logged."""
+    for path in sorted(SOURCE.rglob("*.py")):
+        file = path.relative_to(SOURCE).as_posix()
+        calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        for call in sorted(calls, key=lambda call: call.lineno):
+            what = call.func
+            if not isinstance(what, ast.Attribute) or what.attr not in LEVELS:
+                continue
+            if not isinstance(what.value, ast.Name) or what.value.id not in {"log", "_log", "logger"}:
+                continue
+            line = call.args[0]
+            if not isinstance(line, ast.Constant) or not isinstance(line.value, str):
+                raise ValueError(
+                    f"{file}:{call.lineno} logs a line that is made elsewhere: what it holds can't be seen"
+                )
+            yield file, call.lineno, what.attr, line.value.replace("|", "\\|")
+
+
+def openapi_page() -> str:
+    from intramuros import __version__
+    from intramuros.server.openapi import document
+
+    return json.dumps(document(version=__version__), indent=1, ensure_ascii=False) + "\n"
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "commands.md": commands_page,
+    "errors.md": errors_page,
+    "log.md": log_page,
+    "openapi.json": openapi_page,
+}
 
 
 def main() -> int:

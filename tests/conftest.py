@@ -12,6 +12,8 @@ from hypothesis import settings
 settings.register_profile("anywhere", deadline=None)
 settings.load_profile("anywhere")
 
+os.environ.pop("COLUMNS", None)  # a test that is about a width sets it
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

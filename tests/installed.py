@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +55,18 @@ class Installed:
 @contextmanager
 def installation(folder: Path, **more: Any) -> Iterator[Installed]:
     """Creates it; the caller runs it (`app.running()`) inside the test's own event loop."""
-    settings = load({"data": folder / "data", "key_file": folder / "data.key", "port": 0} | more, environ={})
+    settings = load(
+        {"data": folder / "data", "key_file": folder / "data.key", "port": 0, "mcp_hosts": "inside"} | more, environ={}
+    )
     create(settings)
     app = build(settings)
     engine = ScriptedEngine()
-    app.pool = ScriptedPool(engine)  # type: ignore[assignment]
-    app.complete = CompleteTask(pool=ScriptedPool(engine), metrics=app.metrics)
+    app.pool = ScriptedPool(engine, folder=app.pool.folder)  # type: ignore[assignment]
+    app.router.pool = ScriptedPool(engine)
+    app.complete = CompleteTask(
+        pool=app.router, metrics=app.metrics, admission=app.admission, presets=app.presets.applied
+    )
+    app.respond = replace(app.respond, complete=app.complete)
     app.factors.recovery = RecoveryCodes(app.database, cheap.passwords())
     users = Users(app.database, passwords=cheap.passwords())
     roles = {"alice": "member", "bob": "member", "charlie": "administrator"}

@@ -6,12 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from intramuros.engines.engine import ChatRequest, Health, Reply, Usage
+from intramuros.engines.measures import Measures
+from intramuros.engines.seat import Loaded
 from intramuros.errors import IntramurosError, ModelNotFound
+from intramuros.models.machine import Machine
+from intramuros.privacy.egress import Egress
+from intramuros.settings import Settings
 
 USAGE = {
     "prompt_tokens": 12,
@@ -53,6 +59,7 @@ class ScriptedEngine:
     error: Exception | None = None
     error_after: int = 0
     hangs: bool = False
+    slots: int = 0
     asked: list[dict[str, Any]] = field(default_factory=list)
     cancelled: int = 0
     running: int = 0
@@ -90,6 +97,10 @@ class ScriptedEngine:
             self.cancelled += 1
             raise
 
+    async def prompt_tokens(self, request: ChatRequest) -> int:
+        self.asked.append(dict(request))
+        return 12
+
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         raise IntramurosError("not in this script")
 
@@ -100,7 +111,7 @@ class ScriptedEngine:
         raise IntramurosError("not in this script")
 
     async def health(self) -> Health:
-        return Health("ready")
+        return Health("ready", slots=self.slots)
 
     async def close(self) -> None:
         return None
@@ -112,19 +123,52 @@ class ScriptedPool:
 
     only: ScriptedEngine = field(default_factory=ScriptedEngine)
     borrowed: int = 0
+    pinned: set[str] = field(default_factory=set)
+    folder: Path = Path("nowhere")
+    measures: Measures = field(
+        default_factory=lambda: Measures(None, Settings(data=Path("nowhere")), Path("nowhere"), Egress())
+    )
 
     @asynccontextmanager
     async def engine(self, name: str) -> AsyncIterator[ScriptedEngine]:
-        if name not in {"default", self.only.model}:
-            raise ModelNotFound(f"No model named '{name}' is installed.")
+        self.check(name)
         self.borrowed += 1
         try:
             yield self.only
         finally:
             self.borrowed -= 1
 
-    def states(self) -> dict[str, Health]:
-        return {self.only.model: Health("ready")}
+    def check(self, name: str) -> None:
+        if name not in {"default", self.only.model}:
+            raise ModelNotFound(f"No model named '{name}' is installed.")
+
+    def states(self) -> dict[str, Loaded]:
+        loaded = Loaded(self.only.model, Health("ready"), 1 << 20, is_pinned=bool(self.pinned))
+        return {self.only.model: loaded}
+
+    def elsewhere(self) -> dict[str, Loaded]:
+        return {}
+
+    def budget_bytes(self, machine: Machine) -> int:
+        return 1 << 30
+
+    async def preload(self) -> None:
+        return None
+
+    async def unload(self, name: str, *, wait_s: float = 0.0) -> bool:
+        return True
+
+    async def load(self, name: str, *, keep_alive_s: float | None = None) -> Loaded:
+        self.check(name)
+        return self.states()[self.only.model]
+
+    async def pin(self, name: str) -> Loaded:
+        self.pinned.add(name)
+        return self.states()[self.only.model]
+
+    def note_pin(self, name: str, *, is_pinned: bool) -> bool:
+        self.pinned.discard(name)
+        return True
 
     async def renew(self) -> int:
         return 0

@@ -8,20 +8,25 @@
     ├── NotSignedIn                who is asking is not known                   401
     │   └── WrongCode              a one-time or recovery code is not good      401
     ├── NotAllowed                 who is asking may not                        403
+    │   ├── OutsideNotAllowed      the text may not leave these walls           403
     │   ├── SecondFactorNeeded     they must set up a second factor first       403
     │   └── ProofNeeded            they must show their password again first    403
     ├── NotFound                   no such model, project, document, page       404
     │   └── ModelNotFound
     ├── Conflict                   it exists already, or is in use              409
     ├── TooMany                    queue or limit reached; try again later      429
-    │   └── QuotaReached           an API key has used its tokens               429
+    │   └── QuotaReached           somebody has used their tokens or money      429
     ├── DocumentError              a document can't be read, and why            422
     ├── ModelFileError             a model file is broken or not a model        422
     ├── ModelTooLarge              the model does not fit in memory             507
+    ├── MemoryBusy                 other models in use hold the memory          503
     ├── EngineError                the model process failed                     502
     │   ├── EngineLoadFailed       it could not load the model                  503
     │   ├── EngineDied             it stopped in the middle                     502
-    │   └── EngineTimeout          it stopped answering                         504
+    │   ├── EngineTimeout          it stopped answering                         504
+    │   │   └── UpstreamTimeout    a model server elsewhere did not go on       504
+    │   ├── UpstreamFailed         a model server elsewhere failed              502
+    │   └── NoTarget               nothing that a route names can answer now    503
     ├── IsolationTooWeak           a process can't be confined as required      503
     ├── DownloadFailed             a file could not be fetched or verified      502
     ├── EgressRefused              a connection the policy does not allow       403
@@ -37,6 +42,7 @@
     │   ├── ErasureUnfinished      removed, but not proven yet                  503
     │   └── NotInitialised         there is no Intramuros data here             503
     ├── SettingsError              a setting is unknown or has a bad value      500
+    ├── NoBackEnd                  nothing installed here can do this           501
     └── AlreadyRunning             another server has this data or this port    409
 
 Each door turns `code`, `status`, `message` and `hint` into its own shape. No error carries text of a
@@ -116,6 +122,16 @@ class NotAllowed(IntramurosError):
     code, status = "not_allowed", 403
 
 
+class OutsideNotAllowed(NotAllowed):
+    """Only a model outside these walls could answer, and this text may not go there."""
+
+    code = "outside_not_allowed"
+    hint = (
+        "Choose a model inside, or send 'X-Intramuros-Outside: allow' if you agree that it leaves, pseudonymised. An"
+        " administrator opens the way out: INTRAMUROS_OUTSIDE_ALLOWED, intramuros upstreams agree"
+    )
+
+
 class SecondFactorNeeded(NotAllowed):
     """Set up a second factor first: nothing else is open to you."""
 
@@ -140,7 +156,7 @@ class ModelNotFound(NotFound):
     """No model of this name is installed."""
 
     code = "model_not_found"
-    hint = "See the installed models with: intramuros models list"
+    hint = "See the installed models with: intramuros models list, or GET /v1/models"
 
 
 class Conflict(IntramurosError):
@@ -156,7 +172,7 @@ class TooMany(IntramurosError):
 
 
 class QuotaReached(TooMany):
-    """The API key has used up its tokens of this day or month."""
+    """The tokens or the money of this day or month are used up."""
 
     code, retry = "quota_reached", False
 
@@ -179,6 +195,13 @@ class ModelTooLarge(IntramurosError):
 
     code, status = "model_too_large", 507
     hint = "See the models that fit with: intramuros models list"
+
+
+class MemoryBusy(IntramurosError):
+    """Other models, which are in use, hold the memory this one needs."""
+
+    code, status, retry = "memory_busy", 503, True
+    hint = "Try again in a moment; see what holds it with: intramuros models ps"
 
 
 class EngineError(IntramurosError):
@@ -215,6 +238,27 @@ class EngineTimeout(EngineError):
 
     code, status = "engine_timeout", 504
     hint = "Send the request again."
+
+
+class UpstreamTimeout(EngineTimeout):
+    """The model server elsewhere did not go on in time."""
+
+    code = "upstream_timeout"
+    hint = "Try again; if it goes on, an administrator sees why with: intramuros upstreams test NAME"
+
+
+class UpstreamFailed(EngineError):
+    """The model server elsewhere failed, or answers in a way that can't be used."""
+
+    code = "upstream_failed"
+    hint = "Try again; if it goes on, an administrator sees why with: intramuros upstreams test NAME"
+
+
+class NoTarget(EngineError):
+    """Nothing that the route names can answer now: all of it failed a moment ago and rests."""
+
+    code, status = "no_target", 503
+    hint = "Try again in a moment; an administrator sees why with: intramuros upstreams list --check"
 
 
 class DownloadFailed(IntramurosError):
@@ -311,7 +355,28 @@ class SettingsError(IntramurosError):
     code = "bad_setting"
 
 
+class NoBackEnd(IntramurosError):
+    """Nothing that is installed here can do this; the request was understood."""
+
+    code, status = "no_back_end", 501
+
+
 class AlreadyRunning(IntramurosError):
     """Another server uses this data folder or this port."""
 
     code, status = "already_running", 409
+
+
+def kind_of(value: object) -> str:
+    """What a JSON value is, in words: for messages that say what came where something else was expected."""
+    if value is None:
+        return "null"
+    names = {
+        bool: "a boolean",
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "an object",
+    }
+    return names.get(type(value), "something else")

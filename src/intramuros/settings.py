@@ -16,9 +16,15 @@ from typing import Any
 from intramuros.errors import SettingsError
 
 PREFIX = "INTRAMUROS_"
+OF_CLIENTS = frozenset({"INTRAMUROS_API_KEY", "INTRAMUROS_URL"})
+"""No settings: how `intramuros mcp` and other clients find a server. They may stand in the same environment."""
 
 
-_CHOICES = {"log_level": ("debug", "info", "warning", "error"), "isolation_required": ("none", "partial", "full")}
+_CHOICES = {
+    "log_level": ("debug", "info", "warning", "error"),
+    "isolation_required": ("none", "partial", "full"),
+    "mcp_hosts": ("masked", "refused", "inside"),
+}
 
 
 def _setting(
@@ -65,7 +71,19 @@ class Settings:
         0, "context length of one conversation, in tokens; 0: chosen from the model and memory", low=0, high=1 << 20
     )
     slots: int = _setting(0, "generations that run at once in one engine; 0: chosen from the machine", low=0, high=256)
+    queue_per_person: int = _setting(
+        64, "requests of one person that may wait for a slot of one model", low=1, high=10_000
+    )
+    queue_total: int = _setting(512, "requests that may wait for a slot of one model together", low=1, high=100_000)
     engine_idle_s: float = _setting(900, "seconds without a request after which an engine is unloaded; 0: never", low=0)
+    models_memory_mib: int = _setting(
+        0,
+        "memory that loaded models may take together, in MiB; 0: three quarters of the machine's, or its GPUs'",
+        low=0,
+    )
+    preload: str = _setting(
+        "", "installed models loaded at the start and kept, with commas between, beside the default"
+    )
     engine_load_timeout_s: float = _setting(300, "seconds a model may take to load", low=1)
     engine_silence_s: float = _setting(120, "seconds without a token after which an engine counts as hung", low=1)
     prompt_cache_mib: int = _setting(512, "host memory for cached prompts of one engine, in MiB", low=0)
@@ -78,6 +96,7 @@ class Settings:
     reader_pages: int = _setting(1000, "pages one document may have", low=1)
     reader_output_mib: int = _setting(64, "text one document may yield, in MiB", low=1)
     upload_mib: int = _setting(100, "size one uploaded document may have, in MiB", low=1)
+    files_mib: int = _setting(2048, "what one person's files, sent by programs, may take together, in MiB", low=1)
     request_mib: int = _setting(8, "size one API request may have, in MiB", low=1)
     workers: int = _setting(2, "documents read at once", low=1, high=64)
     audit_copy: str | None = _setting(
@@ -97,6 +116,16 @@ class Settings:
     )
     egress_allowed: str | None = _setting(
         None, "hosts the gateway may connect to, separated by commas: host, *.domain, http://host:port, private:host"
+    )
+    outside_allowed: bool = _setting(
+        False, "let requests go to upstreams outside, pseudonymised, when who asks has agreed; else nothing leaves"
+    )
+    mcp_hosts: str = _setting(
+        "masked",
+        "what MCP hosts, whose models may be outside, get of documents: masked, refused (nothing) or inside (as it is)",
+    )
+    mcp_inside_keys: str = _setting(
+        "", "ids of API keys, with commas between, whose MCP hosts have their models inside: they get it as it is"
     )
     session_hours: float = _setting(12, "hours after which a person signs in again", low=0.1)
     session_idle_minutes: float = _setting(120, "minutes without a request after which a person signs in again", low=1)
@@ -136,6 +165,16 @@ class Settings:
         return frozenset(role.strip() for role in self.second_factor_required.split(",") if role.strip())
 
     @property
+    def preloaded(self) -> tuple[str, ...]:
+        """The models in `preload`."""
+        return tuple(name for part in self.preload.split(",") if (name := part.strip()))
+
+    @property
+    def mcp_inside(self) -> frozenset[str]:
+        """The keys in `mcp_inside_keys`."""
+        return frozenset(key for part in self.mcp_inside_keys.split(",") if (key := part.strip()))
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The public names, in lower case."""
         return tuple(name for part in (self.public_names or "").split(",") if (name := part.strip().lower()))
@@ -155,7 +194,7 @@ def load(flags: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] |
     table = {f.name: f for f in fields(Settings)}
     values: dict[str, Any] = {}
     for name, text in environ.items():
-        if name.startswith(PREFIX) and not name.startswith(PREFIX + "TEST_"):
+        if name.startswith(PREFIX) and not name.startswith(PREFIX + "TEST_") and name not in OF_CLIENTS:
             _read_variable(name, text, table, values)
     for name, value in (flags or {}).items():
         if value is not None:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException, WebDriverException
 from selenium.webdriver import Chrome
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
@@ -49,8 +49,16 @@ class Browser:
                 return condition()
             except StaleElementReferenceException:
                 return None
+            except WebDriverException as error:  # the same, in words of the inspector
+                if "does not belong to the document" not in str(error.msg):
+                    raise
+                return None
 
-        return WebDriverWait(self.driver, WAIT_S, poll_frequency=0.05).until(met, what)
+        try:
+            return WebDriverWait(self.driver, WAIT_S, poll_frequency=0.05).until(met, what)
+        except TimeoutException as error:  # with what the page said meanwhile
+            shown = " / ".join(element.text for element in self.all("main")).replace("\n", " | ")[:1500]
+            raise TimeoutException(f"{error.msg or 'not met'}, at {self.driver.current_url}: {shown}") from None
 
     def one(self, selector: str) -> WebElement:
         """The element of this selector, as soon as it is there."""
@@ -66,13 +74,18 @@ class Browser:
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
+    def downloads_to(self, folder: Path) -> None:
+        """Where what is downloaded lies from now on; files appear under their names when they are whole."""
+        self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+
     def collect(self) -> None:
         """Takes over what happened since the last time."""
         for line in self.driver.get_log("performance"):
             message = json.loads(line["message"])["message"]
             if message["method"] == "Network.requestWillBeSent":
                 self.requests.append(message["params"]["request"]["url"])
-        self.complaints += [line["message"] for line in self.driver.get_log("browser")]
+        said = [line["message"] for line in self.driver.get_log("browser")]
+        self.complaints += [line for line in said if not line.startswith("chrome://")]  # the browser's own first page
 
     def strangers(self, address: str) -> list[str]:
         """Requests to anywhere but this server."""

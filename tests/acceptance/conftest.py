@@ -123,6 +123,19 @@ def with_model(tmp_path_factory: pytest.TempPathFactory, starter_model: Path) ->
     made.stop()
 
 
+@pytest.fixture(scope="module")
+def url(with_model: Installation) -> Iterator[str]:
+    """Where its server answers, while one file's tests run."""
+    yield with_model.serve()
+    with_model.stop()
+
+
+@pytest.fixture(scope="module")
+def key(with_model: Installation) -> str:
+    """A key with every scope."""
+    return with_model.new_key()
+
+
 @pytest.fixture(scope="session")
 def with_samples(with_model: Installation) -> Installation:
     """The same with the sample documents in the project Atelier."""

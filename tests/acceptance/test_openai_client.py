@@ -25,7 +25,7 @@ pytestmark = pytest.mark.starter
 
 HELLO = [{"role": "user", "content": "Say hello in one short sentence."}]
 COUNT = [{"role": "user", "content": "Count to ten thousand."}]
-PERSON = {
+PERSON: Any = {
     "type": "json_schema",
     "json_schema": {
         "name": "person",
@@ -42,17 +42,6 @@ WEATHER = {
     "type": "function",
     "function": {"name": "weather", "parameters": {"type": "object", "properties": {"town": {"type": "string"}}}},
 }
-
-
-@pytest.fixture(scope="module")
-def url(with_model: Installation) -> Iterator[str]:
-    yield with_model.serve()
-    with_model.stop()
-
-
-@pytest.fixture(scope="module")
-def key(with_model: Installation) -> str:
-    return with_model.new_key()
 
 
 @pytest.fixture(scope="module")
@@ -206,13 +195,33 @@ def test_token_bias_reaches_the_engine(client: OpenAI) -> None:
     assert reply.choices[0].message.content == ",,,"
 
 
-@pytest.mark.parametrize("more", [{}, {"tool_choice": "required"}, {"stream": True}])
-def test_tools_are_refused_where_the_model_can_not_use_them(client: OpenAI, more: dict[str, object]) -> None:
-    with pytest.raises(openai.BadRequestError) as refused:
-        chat(client, tools=[WEATHER], max_tokens=60, **more)
-    assert (refused.value.code, refused.value.param) == ("tools_not_supported", "tools")
-    assert "models list" in refused.value.message
-    assert chat(client, tools=[WEATHER], tool_choice="none").choices, "these are not to be used anyway"
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "weather"}}])
+def test_a_tool_that_must_be_called_is(client: OpenAI, choice: Any, stream: bool) -> None:
+    """The starter model has no word of tools in its template."""
+    fields: dict[str, Any] = {
+        "tools": [WEATHER],
+        "tool_choice": choice,
+        "parallel_tool_calls": False,
+        "max_tokens": 200,
+    }
+    if stream:
+        deltas = [chunk.choices[0].delta for chunk in chat(client, stream=True, **fields) if chunk.choices]
+        [call] = [call for delta in deltas for call in delta.tool_calls or ()]
+    else:
+        [call] = chat(client, **fields).choices[0].message.tool_calls
+    assert call.function.name == "weather" and isinstance(json.loads(call.function.arguments), dict)
+
+
+def test_texts_vectors_and_judgements(client: OpenAI) -> None:
+    made = client.completions.create(model="default", prompt="The castle has", max_tokens=5, echo=True)
+    assert made.choices[0].text.startswith("The castle has") and made.usage and made.usage.completion_tokens == 5
+    with pytest.raises(openai.BadRequestError):
+        client.embeddings.create(model="default", input="a text")
+    assert len(client.moderations.create(input="Good morning").results) == 1
+    with pytest.raises(openai.APIStatusError) as none:
+        client.images.generate(prompt="a castle")
+    assert none.value.status_code == 501 and none.value.code == "no_back_end"
 
 
 def test_a_client_that_leaves_frees_the_engine_at_once(client: OpenAI, url: str, key: str) -> None:

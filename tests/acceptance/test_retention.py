@@ -13,6 +13,8 @@ def test_times_to_keep(installation: Installation, tmp_path: Path) -> None:
     set_to = installation.run("retention", "set", "Baux", "--documents", "30", "--json").json
     assert (set_to["conversations_days"], set_to["documents_days"]) == (None, 30)
     assert installation.run("retention", "show", "--json").json[0]["documents_days"] == 30
+    assert installation.run("retention", "set", "Baux", "--unused", "90", "--json").json["unused_days"] == 90
+    assert "90 day(s)" in installation.run("retention", "show").out
     assert installation.run("retention", "run", "--json").json == []
     assert installation.run("retention", "set", "Baux", "--documents", "soon", code=1)
     assert installation.run("retention", "set", "Baux", "--documents", "never", "--json").json["documents_days"] is None

@@ -19,6 +19,7 @@ from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database, create, open_database
 from intramuros.storage.erasable import Subject
 from intramuros.storage.schema import facts as facts_table
+from intramuros.tasks import rotate_deep
 from intramuros.tasks.backup import verify
 from intramuros.tasks.restore import open_backup
 from intramuros.tasks.rotate import rotate
@@ -253,6 +254,29 @@ def test_new_keys_that_do_not_fit_change_nothing(small_disk: Path, tmp_path: Pat
     assert installation.texts(app) == before
     app.close()
     rotate(here.settings)
+    app = here.open()
+    assert installation.texts(app) == before
+    app.close()
+
+
+def test_a_deep_change_of_keys_on_a_full_disk_changes_nothing_and_gives_its_room_back(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    here = installation.make(small_disk)
+    app = here.open()
+    for number in range(2):  # more than what is held back for erasing
+        installation.add(app, here.projects["Project 0"], f"zanzibar {number} " + "x" * 1_000_000)
+    before = installation.texts(app)
+    app.close()
+    ballast = fill(small_disk)
+    with pytest.raises(StorageFull):
+        rotate_deep.finish(here.settings)
+    ballast.unlink()
+    assert not (here.data / ".deep").exists()
+    app = here.open()
+    assert installation.texts(app) == before
+    app.close()
+    rotate_deep.finish(here.settings)
     app = here.open()
     assert installation.texts(app) == before
     app.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +14,10 @@ import pytest
 from intramuros.app import build
 from intramuros.errors import IntramurosError
 from intramuros.security import keys as key_files
+from intramuros.storage import swap
 from intramuros.storage.backups.place import Place, within
 from intramuros.storage.database import Database, create, open_database
+from intramuros.tasks import rotate_deep
 from intramuros.tasks.backup import verify
 from intramuros.tasks.restore import open_backup, restore
 from intramuros.tasks.rotate import rotate
@@ -24,8 +28,11 @@ from tests.support.installation import Installation, texts
 ROUNDS = 10
 
 
-def killed(work: Callable[[], object], *, after_s: float) -> bool:
-    """Runs `work` in a process that is killed after a while; whether it had ended before."""
+def killed(work: Callable[[], object], *, after_s: float, waits: bool = False) -> bool:
+    """Runs `work` in a process that is killed after a while; whether it had ended before.
+
+    With `waits` it kills itself, or ends.
+    """
 
     def saying(say: Say) -> None:
         say("begin")
@@ -35,6 +42,8 @@ def killed(work: Callable[[], object], *, after_s: float) -> bool:
     child = Child(saying)
     child.line()
     time.sleep(after_s)
+    if waits:
+        return "end" in child.rest()
     child.kill()
     return "end" in child.rest()
 
@@ -128,6 +137,53 @@ def test_a_killed_change_of_data_keys_leaves_the_old_or_the_new_ones(here: Insta
     assert contents(here) == before
     with pytest.raises(IntramurosError):
         open_database(here.data / "intramuros.db", old.database)
+    assert not list(here.data.glob(".*"))
+
+
+def test_a_killed_deep_change_of_keys_leaves_the_old_or_the_new_ones_and_goes_on(here: Installation) -> None:
+    before = contents(here)
+    words = key_files.add_recovery(here.data, key_file=here.settings.key_file)
+    longest = took(lambda: rotate_deep.finish(here.settings))
+    for after_s in moments(longest * 1.1):
+        killed(lambda: rotate_deep.finish(here.settings), after_s=after_s)
+        assert contents(here) == before
+        opened = key_files.open_keys(here.data, key_file=here.settings.key_file)
+        assert key_files.open_with_recovery(here.data, words).data == opened.data
+    old = key_files.open_keys(here.data, key_file=here.settings.key_file)
+    rotate_deep.finish(here.settings)
+    assert contents(here) == before
+    with pytest.raises(IntramurosError):
+        open_database(here.data / "intramuros.db", old.database)
+    assert not list(here.data.glob(".*"))
+
+
+@pytest.mark.parametrize("point", ["sync_tree", "write_synced", "finish", "_move", "_overwrite_small"])
+def test_a_deep_change_of_keys_that_ends_while_it_takes_its_place_goes_on(
+    here: Installation, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    """At each step from when everything is ready; killed at the first call, then at the next ones."""
+    before = contents(here)
+    for call in range(1, 6):
+
+        def work(nth: int = call) -> None:
+            calls = 0
+            real = getattr(swap, point)
+
+            def stops(*arguments: object, **more: object) -> object:
+                nonlocal calls
+                if (here.data / swap.NEXT).exists():
+                    calls += 1
+                    if calls == nth:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                return real(*arguments, **more)
+
+            setattr(swap, point, stops)
+            rotate_deep.finish(here.settings)
+
+        killed(work, after_s=0, waits=True)
+        assert contents(here) == before
+    rotate_deep.finish(here.settings)
+    assert contents(here) == before
     assert not list(here.data.glob(".*"))
 
 

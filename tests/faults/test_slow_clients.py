@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+import ssl
 import statistics
 import time
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from intramuros.server import connections as module
 from intramuros.server import exchange, listen, serving
 from intramuros.server.connections import Connections
 from intramuros.server.place import bound, place_for
+from intramuros.server.tls import OwnAuthority, Shown
 from tests.installed import Installed, installation
 
 SLOW = "127.0.0.2"
@@ -34,10 +36,12 @@ async def installed(tmp_path: Path) -> AsyncIterator[Installed]:
 
 
 @asynccontextmanager
-async def listening(installed: Installed, *, cap: int = CAP) -> AsyncIterator[tuple[int, Connections]]:
-    with bound(place_for(installed.app.settings)) as at:
+async def listening(
+    installed: Installed, *, cap: int = CAP, shown: Shown | None = None
+) -> AsyncIterator[tuple[int, Connections]]:
+    with bound(place_for(installed.app.settings, tls=shown is not None)) as at:
         port = at.getsockname()[1]
-        server = serving.Serving(installed.guard, at)
+        server = serving.Serving(installed.guard, at, shown)
         with Connections(port, installed.guard.clients, per_address=cap).watched() as connections:
             try:
                 yield port, connections
@@ -137,7 +141,7 @@ async def test_who_is_being_answered_stays_when_idle_ones_must_go(installed: Ins
             + body
         )
         async with asyncio.timeout(5):
-            while installed.app.complete.turnstile.inside == 0:
+            while installed.app.complete.admission.inside == 0:
                 await asyncio.sleep(0.01)
         idle = [await connected(port) for _ in range(30)]
         async with asyncio.timeout(5):
@@ -180,3 +184,43 @@ async def test_a_body_that_trickles_comes_to_its_end(installed: Installed, monke
         assert b"body_too_slow" in await said
         assert time.monotonic() - begun < 2
         writer.close()
+
+
+def client_hello() -> bytes:
+    """How a TLS client begins."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+    return outgoing.read()
+
+
+async def test_a_tls_handshake_that_never_completes_is_dropped(
+    installed: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silent, half a greeting, a whole one and nothing after it, a byte now and then: none holds a place for long."""
+    monkeypatch.setattr(module, "FIRST_REQUEST_S", 0.6)
+    authority = OwnAuthority(installed.app.database, installed.app.keys.data)
+    hello = client_hello()
+    async with listening(installed, cap=4096, shown=authority.current()) as (port, _):
+        silent, half, whole, trickling = [await connected(port) for _ in range(4)]
+        half.send(hello[:50])
+        whole.send(hello)
+        for byte in hello[:-1]:
+            try:
+                trickling.send(bytes([byte]))
+            except OSError:
+                break
+            await asyncio.sleep(0.05)
+        else:
+            pytest.fail("the one that trickles was not cut off in between")
+        async with asyncio.timeout(5):
+            while any(map(is_open, (silent, half, whole))):
+                await asyncio.sleep(0.05)
+        context = ssl.create_default_context(cadata=authority.authority())
+        reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
+        writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 200"), "who completes it is answered"
+        writer.close()
+        for opened in (silent, half, whole, trickling):
+            opened.close()

@@ -41,6 +41,8 @@ def test_made_with_limits_and_shown(installed: Installed) -> None:
     assert shown["user"] == "alice@firm.example" and shown["state"] == "works" and "key" not in shown
     assert shown["used"] == {"requests_today": 0, "tokens_today": 0, "tokens_this_month": 0}
     assert made["id"] in [key["id"] for key in run("list")]
+    narrow = CliRunner().invoke(app, ["keys", "list"], env={"COLUMNS": "80"})
+    assert made["id"] in narrow.stdout, "whole, to be copied"
     plain = CliRunner().invoke(app, ["keys", "show", made["id"]])
     assert "0 of 1000" in plain.stdout and "alice@firm.example" in plain.stdout
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +14,8 @@ from typing import Any
 
 from intramuros.engines.local import LocalEngine
 from intramuros.engines.options import EngineOptions, choose
+from intramuros.models import formats
+from intramuros.models.folder import ModelFile, digest_of_all, files_below
 from intramuros.models.gguf import read_header
 from intramuros.models.installed import InstalledModel
 from intramuros.models.machine import Machine
@@ -40,9 +44,34 @@ def installed(path: Path, name: str = "tiny") -> InstalledModel:
     )
 
 
+def installed_folder(folder: Path, name: str = "tiny", *, asked: str = "") -> InstalledModel:
+    """A folder of files as if it had been installed."""
+    here = files_below(folder)
+    names = formats.pick(here, asked)
+    files = tuple(
+        ModelFile(one, hashlib.sha256(here[one].read_bytes()).hexdigest(), here[one].stat().st_size)
+        for one in sorted(names)
+    )
+    return InstalledModel(
+        name=name,
+        title=name.title(),
+        path=folder,
+        sha256=digest_of_all(files),
+        size_bytes=sum(file.size_bytes for file in files),
+        header=formats.read({one: here[one] for one in names}),
+        trust="quotes",
+        languages=("en",),
+        licence=None,
+        source="test",
+        verified="nothing",
+        installed_at=0,
+        files=files,
+    )
+
+
 def settings(tmp_path: Path, **more: Any) -> Settings:
     """Settings of a data folder that is the test's own."""
-    values: dict[str, Any] = {"data": tmp_path / "data", "autotune": False, "prompt_cache_mib": 64}
+    values: dict[str, Any] = {"data": tmp_path / "data", "autotune": False, "prompt_cache_mib": 64, "slots": 4}
     return Settings(**values | more)
 
 
@@ -67,10 +96,35 @@ async def running(model: InstalledModel, chosen: Settings, **changes: Any) -> As
         await engine.close()
 
 
-async def processing(engine: LocalEngine) -> int:
-    """How many slots the engine itself says are at work."""
-    assert engine._run is not None
-    return sum(bool(slot["is_processing"]) for slot in await engine._run.http.slots())
+class Keeper:
+    """Engines that stay for several tests, on a thread of their own: of those that take seconds to load."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+        self.engines: dict[str, LocalEngine] = {}
+
+    def keep(self, model: InstalledModel, chosen: Settings) -> LocalEngine:
+        """Starts the engine if it isn't there; engines that are started elsewhere with the same settings find it."""
+        if model.name not in self.engines:
+            started = asyncio.run_coroutine_threadsafe(start(model, chosen), self.loop)
+            self.engines[model.name] = started.result()
+        return self.engines[model.name]
+
+    def close(self) -> None:
+        """Ends them all."""
+        for engine in self.engines.values():
+            asyncio.run_coroutine_threadsafe(engine.close(), self.loop).result()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+
+
+async def processing(engine: Any) -> int:
+    """How many slots the engine itself says are at work; of a remote one, the engine behind it."""
+    run = getattr(engine, "behind", engine)._run
+    assert run is not None
+    return sum(bool(slot["is_processing"]) for slot in await run.http.slots())
 
 
 async def until(happens: Callable[[], Any], *, within_s: float = 5.0) -> float:

@@ -11,19 +11,19 @@ from pathlib import Path
 from sqlalchemy import insert, select
 
 from intramuros.accounts.caller import LOCAL, Caller
-from intramuros.accounts.erasing import AccessEraser, AccountsEraser
 from intramuros.accounts.projects import Project, Projects
 from intramuros.accounts.users import Users
 from intramuros.audit.record import Audit
-from intramuros.documents.erasing import DocumentsEraser
 from intramuros.privacy.erase.erasure import Erasure
+from intramuros.privacy.redact.kept import KeptAliases
+from intramuros.privacy.redact.organisation import OrganisationDirectory
 from intramuros.security.subject_keys import SubjectKeys
 from intramuros.storage import fulltext, vectors
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database
 from intramuros.storage.schema import chunks, documents, new_id, now, pages
 from intramuros.tasks.conversation import Conversations
-from intramuros.tasks.erasing import ConversationsEraser
+from intramuros.tasks.erasers import erasers
 from tests.support import cheap
 
 CHUNKS = 30
@@ -52,15 +52,17 @@ class House:
         self.users = Users(database, passwords=cheap.passwords())
         self.audit = Audit(database, key)
         self.engines = NoEngines()
+        self.aliases = KeptAliases(database, self.keys)
         self.erasure = Erasure(
             database,
             self.keys,
             self.audit,
-            erasers=(
-                AccessEraser(database),
-                DocumentsEraser(database, self.blobs),
-                ConversationsEraser(database, self.keys),
-                AccountsEraser(database),
+            erasers=erasers(
+                database,
+                self.blobs,
+                self.keys,
+                aliases=self.aliases,
+                directory=OrganisationDirectory(database, self.users),
             ),
             engines=self.engines,
             step=step,

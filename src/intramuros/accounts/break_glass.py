@@ -65,7 +65,7 @@ class BreakGlass:
         Conflict where they have it already.
         """
         reason = " ".join(reason.split())
-        if not by.is_administrator or by == LOCAL or by.user_id == LOCAL.user_id:
+        if not by.is_administrator or by.key_id is not None or by.user_id == LOCAL.user_id:
             raise NotAllowed("Only administrators who sign in may break the glass.")
         if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
             raise BadRequest(

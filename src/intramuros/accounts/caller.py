@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from intramuros.accounts.rights import EVERYTHING, Rights
+from intramuros.accounts.rights import EVERYTHING, Limit, Rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class Caller:
     must_enrol: bool = False  # may do nothing but set up a second factor
     proven_at: float = 0.0  # when they last showed a password or passkey; UTC seconds
     rights: Rights = EVERYTHING
+    limits: tuple[Limit, ...] = ()  # their key's, their own, their groups': all of them hold
+    weight: float = 1.0  # their share of a model while others want it too
 
     @property
     def is_administrator(self) -> bool:

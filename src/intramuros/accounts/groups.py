@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
 from intramuros.accounts.caller import LOCAL, Caller
-from intramuros.accounts.projects import clean_name, opens_more, ownerless
+from intramuros.accounts.projects import clean_name, keeping_owners, opens_more
 from intramuros.errors import BadRequest, Conflict, NotAllowed, NotFound
 from intramuros.storage.database import Database
 from intramuros.storage.schema import group_members, groups, new_id, now, users
@@ -78,7 +78,7 @@ class Groups:
 
     def remove(self, group: str) -> Group:
         """Removes a group, and what was shared with it. Raises: NotFound, Conflict if a project would have no owner."""
-        with self._keeping_owners() as connection:
+        with keeping_owners(self._database) as connection:
             found = _one(connection, group)
             connection.execute(delete(groups).where(groups.c.id == found.id))
             return found
@@ -137,7 +137,7 @@ class Groups:
 
     def leave(self, group: str, *, user_id: str) -> Group:
         """Takes a person out of a group. Raises: NotFound, Conflict if a project would have no owner."""
-        with self._keeping_owners() as connection:
+        with keeping_owners(self._database) as connection:
             found = _one(connection, group)
             statement = delete(group_members).where(
                 group_members.c.group_id == found.id, group_members.c.user_id == user_id
@@ -174,19 +174,6 @@ class Groups:
                 yield connection
             except IntegrityError as error:
                 raise Conflict("There is a group of this name already.", code="group_exists") from error
-
-    @contextmanager
-    def _keeping_owners(self) -> Iterator[Connection]:
-        with self._database.write(durable=True) as connection:
-            before = ownerless(connection)
-            yield connection
-            if left := ownerless(connection) - before:
-                raise Conflict(
-                    f"{len(left)} project(s) would have no owner.",
-                    hint="Make somebody else an owner of them first: intramuros projects list",
-                    code="last_owner",
-                    projects=len(left),
-                )
 
 
 def _one(connection: Connection, group: str) -> Group:

@@ -7,6 +7,7 @@ and forgotten as soon as any process revokes, closes, suspends or changes anythi
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -50,6 +51,7 @@ class Identity:
         self._lock = threading.Lock()
         self._remembered: OrderedDict[bytes, Known] = OrderedDict()
         self._seen_revision = -1
+        self._looked: tuple[asyncio.AbstractEventLoop, int, int] | None = None
         self._used: dict[str, float] = {}
         self._seen: dict[bytes, float] = {}
         self._written_at = now()
@@ -136,13 +138,37 @@ class Identity:
 
     def _forget_if_changed(self) -> int:
         """The revision of accounts now; whatever any process changed since the last request has made it grow."""
-        row = self._database.glance(_REVISION)
-        revision = int(row[0]) if row else 0
+        revision = self._look()
         with self._lock:
             if revision != self._seen_revision:
                 self._remembered.clear()
                 self._seen_revision = revision
         return revision
+
+    def _look(self) -> int:
+        """The revision as the database has it, read once for all requests that had come when it was read.
+
+        A request that comes later waits in the event loop's queue behind the call that forgets what was read; what
+        this process writes meanwhile makes it read again.
+        """
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # a thread of its own, which shares with nobody
+            return self._glance()
+        writes, looked = self._database.writes, self._looked
+        if looked is not None and looked[:2] == (loop, writes):
+            return looked[2]
+        revision = self._glance()
+        self._looked = (loop, writes, revision)
+        loop.call_soon(self._forget_look)
+        return revision
+
+    def _forget_look(self) -> None:
+        self._looked = None
+
+    def _glance(self) -> int:
+        row = self._database.glance(_REVISION)
+        return int(row[0]) if row else 0
 
     def _note(self, caller: Caller, own: bytes, at: float, *, is_key: bool) -> None:
         with self._lock:

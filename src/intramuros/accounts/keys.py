@@ -8,16 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from intramuros.accounts import quotas as limits
 from intramuros.accounts.caller import Caller
-from intramuros.accounts.rights import DEFAULT_SCOPES, Quota, Rights, checked
+from intramuros.accounts.rights import DEFAULT_SCOPES, Limit, Rights, checked
 from intramuros.accounts.sessions import Known
 from intramuros.errors import BadRequest, NotFound
 from intramuros.security.tokens import is_api_key, new_api_key, token_hash
 from intramuros.storage.database import Database
-from intramuros.storage.schema import api_keys, new_id, now, users
+from intramuros.storage.schema import api_keys, new_id, now, quotas, users
 
 _NEVER = float("inf")
 
@@ -71,13 +72,14 @@ class ApiKeys:
         try:
             with self._database.write(durable=True) as connection:
                 connection.execute(insert(api_keys).values(values))
+                limits.store(connection, "key", record.id, rights.quota)
         except IntegrityError as error:
             raise NotFound("There is no such person.") from error
         return key, record
 
     def list(self, user_id: str | None = None) -> list[ApiKey]:
         """The keys of a person, or of everybody, newest first; revoked ones too."""
-        statement = select(api_keys).order_by(api_keys.c.created_at.desc(), api_keys.c.id)
+        statement = _keys().order_by(api_keys.c.created_at.desc(), api_keys.c.id)
         if user_id is not None:
             statement = statement.where(api_keys.c.user_id == user_id)
         with self._database.read() as connection:
@@ -86,7 +88,7 @@ class ApiKeys:
     def get(self, key_id: str) -> ApiKey:
         """One key. Raises: NotFound."""
         with self._database.read() as connection:
-            row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).first()
+            row = connection.execute(_keys().where(api_keys.c.id == key_id)).first()
         if row is None:
             raise _no_key()
         return _record(row)
@@ -100,6 +102,7 @@ class ApiKeys:
         with self._database.write(durable=True) as connection:
             if connection.execute(statement.values(_columns(checked(rights)))).rowcount != 1:
                 raise _no_key()
+            limits.store(connection, "key", key_id, rights.quota)
         return self.get(key_id)
 
     def revoke(self, key_id: str, *, user_id: str | None = None) -> None:
@@ -121,20 +124,38 @@ class ApiKeys:
 
     def known(self, key: str) -> Known | None:
         """The same, with the time it expires. A mistyped key doesn't reach the database."""
-        if not is_api_key(key):
-            return None
+        return self._known(api_keys.c.token_hash == token_hash(key)) if is_api_key(key) else None
+
+    def holder(self, key_id: str) -> Caller | None:
+        """Who the key of this id acts as now, for work that goes on after its request; none as for `caller`."""
+        known = self._known(api_keys.c.id == key_id)
+        return known.caller if known else None
+
+    def _known(self, which: ColumnElement[bool]) -> Known | None:
         statement = (
-            select(api_keys, users.c.name.label("user_name"), users.c.role, users.c.language)
+            _keys(users.c.name.label("user_name"), users.c.role, users.c.language)
             .join(users, users.c.id == api_keys.c.user_id)
-            .where(api_keys.c.token_hash == token_hash(key), api_keys.c.revoked_at.is_(None))
+            .where(which, api_keys.c.revoked_at.is_(None))
             .where(or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now()))
             .where(users.c.suspended_at.is_(None))
         )
         with self._database.read() as connection:
             row = connection.execute(statement).first()
-        if row is None:
-            return None
-        caller = Caller(row.user_id, row.user_name, row.role, f"key:{row.id}", row.language, rights=_rights(row))
+            if row is None:
+                return None
+            rights = _rights(row)
+            own = Limit("key", row.id, row.name, rights.quota)
+            held, weight = limits.limits_of(connection, user_id=row.user_id, role=row.role, key=own)
+        caller = Caller(
+            row.user_id,
+            row.user_name,
+            row.role,
+            f"key:{row.id}",
+            row.language,
+            rights=rights,
+            limits=held,
+            weight=weight,
+        )
         return Known(caller, _NEVER if row.expires_at is None else row.expires_at)
 
     def used(self, times: Mapping[str, float]) -> None:
@@ -150,20 +171,25 @@ _STORED = tuple(field for field in ApiKey.__slots__ if field != "rights")
 _LISTS = ("models", "projects")
 
 
+def _keys(*more: Any) -> Select[Any]:
+    """Keys with their limits."""
+    own = and_(quotas.c.kind == "key", quotas.c.subject == api_keys.c.id)
+    return select(api_keys, *limits.COLUMNS, *more).outerjoin(quotas, own)
+
+
 def _record(row: Row[Any]) -> ApiKey:
     return ApiKey(**{field: getattr(row, field) for field in _STORED}, rights=_rights(row))
 
 
 def _rights(row: Row[Any]) -> Rights:
     lists = {name: None if getattr(row, name) is None else frozenset(getattr(row, name)) for name in _LISTS}
-    quota = Quota(**{name: getattr(row, name) for name in Quota.__slots__})
-    return Rights(frozenset(DEFAULT_SCOPES if row.scopes is None else row.scopes), quota=quota, **lists)
+    scopes = frozenset(DEFAULT_SCOPES if row.scopes is None else row.scopes)
+    return Rights(scopes, quota=limits.of(row), **lists)
 
 
 def _columns(rights: Rights) -> dict[str, object]:
     lists = {name: sorted(value) if (value := getattr(rights, name)) is not None else None for name in _LISTS}
-    quota = {name: getattr(rights.quota, name) for name in Quota.__slots__}
-    return {"scopes": sorted(rights.scopes), **lists, **quota}
+    return {"scopes": sorted(rights.scopes), **lists}
 
 
 def _no_key() -> NotFound:

@@ -9,6 +9,8 @@ Administrators see only the projects they belong to, and for a while as readers 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,7 +24,6 @@ from intramuros.security.subject_keys import SubjectKeys
 from intramuros.storage.database import Database
 from intramuros.storage.schema import (
     break_glass,
-    documents,
     group_grants,
     group_members,
     groups,
@@ -82,8 +83,9 @@ class Projects:
         self._database = database
         self._keys = keys
 
-    def create(self, name: str, by: Caller) -> Project:
-        """A new project that belongs to the caller; one made at the command line also to all administrators.
+    def create(self, name: str, by: Caller, *, owner: str | None = None) -> Project:
+        """A new project that belongs to the caller; one made at the command line also to `owner`, a person's id, or
+        else to all administrators.
 
         Raises: BadRequest for a bad name, Conflict if it is taken, NotAllowed for a key of certain projects.
         """
@@ -93,7 +95,7 @@ class Projects:
         project = Project(new_id(), name, "owner", now())
         self._keys.create("project", project.id)
         try:
-            self._insert(project, by)
+            self._insert(project, by, owner)
         except BaseException:
             self._keys.destroy("project", project.id)
             raise
@@ -139,7 +141,7 @@ class Projects:
         Raises: NotFound, NotAllowed, BadRequest, Conflict if the last owner would become something else.
         """
         _check_role(role)
-        with self._database.write(durable=True) as connection:
+        with keeping_owners(self._database) as connection:
             found = self._get(connection, project, by, "owner")
             if connection.scalar(select(users.c.id).where(users.c.id == user_id)) is None:
                 raise NotFound("There is no such person.")
@@ -147,7 +149,6 @@ class Projects:
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["project_id", "user_id"], set_={"role": role})
             )
-            _keep_an_owner(connection, found)
 
     def add_group(self, project: str, *, group_id: str, role: Role, by: Caller) -> None:
         """Lets everybody of a group into a project, or changes the group's role; only an owner may.
@@ -155,7 +156,7 @@ class Projects:
         Raises: NotFound, NotAllowed, BadRequest, Conflict if nobody would own it.
         """
         _check_role(role)
-        with self._database.write(durable=True) as connection:
+        with keeping_owners(self._database) as connection:
             found = self._get(connection, project, by, "owner")
             if connection.scalar(select(groups.c.id).where(groups.c.id == group_id)) is None:
                 raise NotFound("There is no such group.", code="group_not_found")
@@ -163,43 +164,27 @@ class Projects:
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["project_id", "group_id"], set_={"role": role})
             )
-            _keep_an_owner(connection, found)
 
     def remove_member(self, project: str, *, user_id: str, by: Caller) -> None:
         """Takes a person out of a project; an owner may, and everybody may leave. What they have through a group stays.
 
         Raises: NotFound, NotAllowed, Conflict if nobody would own it.
         """
-        with self._database.write(durable=True) as connection:
+        with keeping_owners(self._database) as connection:
             found = self._get(connection, project, by, "reader" if user_id == by.user_id else "owner")
             statement = delete(members).where(members.c.project_id == found.id, members.c.user_id == user_id)
             if connection.execute(statement).rowcount != 1:
                 raise NotFound("This person does not belong to the project by themselves.", code="not_a_member")
-            _keep_an_owner(connection, found)
 
     def remove_group(self, project: str, *, group_id: str, by: Caller) -> None:
         """Ends what a group has in a project; only an owner may. Raises: NotFound, NotAllowed, Conflict."""
-        with self._database.write(durable=True) as connection:
+        with keeping_owners(self._database) as connection:
             found = self._get(connection, project, by, "owner")
             statement = delete(group_grants).where(
                 group_grants.c.project_id == found.id, group_grants.c.group_id == group_id
             )
             if connection.execute(statement).rowcount != 1:
                 raise NotFound("The project is not shared with this group.", code="not_a_member")
-            _keep_an_owner(connection, found)
-
-    def remove(self, project: str, *, by: Caller) -> None:
-        """Removes an empty project, with its conversations and its key; only an owner may.
-
-        Raises: NotFound, NotAllowed, Conflict while it has documents.
-        """
-        with self._database.write(durable=True) as connection:
-            found = self._get(connection, project, by, "owner")
-            if connection.scalar(select(documents.c.id).where(documents.c.project_id == found.id).limit(1)):
-                raise Conflict("The project still has documents.", code="project_not_empty")
-            connection.execute(delete(projects).where(projects.c.id == found.id))
-        self._keys.destroy("project", found.id)
-        self._database.checkpoint()
 
     def list(self, by: Caller) -> list[Project]:
         """The projects the caller may see, by name."""
@@ -207,14 +192,14 @@ class Projects:
             rows = connection.execute(_visible(by).order_by(func.lower(projects.c.name)))
             return [_project(row) for row in rows]
 
-    def _insert(self, project: Project, by: Caller) -> None:
+    def _insert(self, project: Project, by: Caller, owner: str | None) -> None:
         values = {"id": project.id, "name": project.name, "created_at": project.created_at}
         with self._database.write(durable=True) as connection:
             try:
                 connection.execute(insert(projects).values(values))
             except IntegrityError as error:
                 raise Conflict("There is a project of this name already.", code="project_exists") from error
-            self._give_to_owner(connection, project, by)
+            self._give_to_owner(connection, project, by, owner)
 
     def _get(self, connection: Connection, name_or_id: str, by: Caller, need: Role) -> Project:
         statement = _visible(by).where(or_(projects.c.id == name_or_id, projects.c.name == name_or_id))
@@ -231,9 +216,11 @@ class Projects:
         return project
 
     @staticmethod
-    def _give_to_owner(connection: Connection, project: Project, by: Caller) -> None:
+    def _give_to_owner(connection: Connection, project: Project, by: Caller, owner: str | None) -> None:
         owners = [by.user_id]
-        if by.user_id == LOCAL.user_id:
+        if owner is not None:
+            owners.append(owner)
+        elif by.user_id == LOCAL.user_id:
             people = select(users.c.id).where(users.c.role == "administrator", users.c.id != LOCAL.user_id)
             owners += connection.scalars(people)
         rows = [{"project_id": project.id, "user_id": user_id, "role": "owner"} for user_id in owners]
@@ -245,7 +232,7 @@ def _visible(by: Caller) -> Select[Any]:
     columns = (projects.c.id, projects.c.name, projects.c.created_at)
     if by == LOCAL:
         return select(*columns, literal(_RANK["owner"]).label("rank"))
-    ways = [*_granted(by.user_id), *([_broken_glass(by)] if by.is_administrator else [])]
+    ways = [*_granted(by.user_id), *([_broken_glass(by)] if _may_break_glass(by) else [])]
     all_ways = union_all(*ways).subquery()
     best = (
         select(all_ways.c.project_id, func.max(all_ways.c.rank).label("rank"))
@@ -266,6 +253,11 @@ def _granted(user_id: Any) -> list[Select[Any]]:
         .join(group_members, through)
         .where(group_members.c.user_id == user_id),
     ]
+
+
+def _may_break_glass(by: Caller) -> bool:
+    """An administrator who is signed in: a key of theirs neither opens the glass nor looks through it."""
+    return by.is_administrator and by.key_id is None
 
 
 def _broken_glass(by: Caller) -> Select[Any]:
@@ -314,15 +306,49 @@ def _through(row: Row[Any]) -> tuple[str, ...]:
     return (row.through,) if row.through else ()
 
 
-def ownerless(connection: Connection) -> set[str]:
-    """The projects that nobody owns, neither by themselves nor through a group with people in it."""
-    own = exists().where(members.c.project_id == projects.c.id, members.c.role == "owner")
-    through = exists().where(
-        group_grants.c.project_id == projects.c.id,
-        group_grants.c.role == "owner",
-        group_members.c.group_id == group_grants.c.group_id,
+def standing(connection: Connection, *, without: str = "") -> dict[str, int]:
+    """How well each project is owned, by itself or through a group: 2 by a person who can sign in, 1 by one who is
+    suspended or by a service.
+
+    One that only the operator at the command line owns is not in it. `without` is a person who doesn't count.
+    """
+    ways = union_all(
+        select(members.c.project_id, members.c.user_id).where(members.c.role == "owner"),
+        select(group_grants.c.project_id, group_members.c.user_id)
+        .join(group_members, group_members.c.group_id == group_grants.c.group_id)
+        .where(group_grants.c.role == "owner"),
+    ).subquery()
+    can_sign_in = users.c.suspended_at.is_(None) & (users.c.role != "service")
+    statement = (
+        select(ways.c.project_id, func.max(case((can_sign_in, 2), else_=1)))
+        .join(users, users.c.id == ways.c.user_id)
+        .where(users.c.id.not_in([LOCAL.user_id, without]))
+        .group_by(ways.c.project_id)
     )
-    return set(connection.scalars(select(projects.c.id).where(~own, ~through)))
+    return {row[0]: row[1] for row in connection.execute(statement)}
+
+
+def owned_worse(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
+    """The projects that lost their last owner who can sign in, or their last owner."""
+    return [project for project, rank in before.items() if after.get(project, 0) < rank]
+
+
+@contextmanager
+def keeping_owners(database: Database) -> Iterator[Connection]:
+    """The writing transaction for whatever takes people out of projects. What had no owner to begin with may go on so.
+
+    Raises: Conflict if it would leave a project without an owner who can sign in; then nothing is changed.
+    """
+    with database.write(durable=True) as connection:
+        before = standing(connection)
+        yield connection
+        if left := owned_worse(before, standing(connection)):
+            raise Conflict(
+                f"{len(left)} project(s) would have no owner who can sign in.",
+                hint="Make somebody else an owner first.",
+                code="last_owner",
+                projects=len(left),
+            )
 
 
 def belong_to(connection: Connection | None, project: Any, user_id: str, *, owner: bool = False) -> Any:
@@ -341,13 +367,6 @@ def opens_more(connection: Connection, group_id: str, by: Caller) -> bool:
     has_it = exists().where(seen.c.id == group_grants.c.project_id, seen.c.rank >= _level(group_grants.c.role))
     more = select(group_grants.c.project_id).where(group_grants.c.group_id == group_id, ~has_it)
     return connection.scalar(more.limit(1)) is not None
-
-
-def _keep_an_owner(connection: Connection, project: Project) -> None:
-    if project.id in ownerless(connection):
-        raise Conflict(
-            "This is the last owner of the project.", hint="Make somebody else an owner first.", code="last_owner"
-        )
 
 
 def clean_name(name: str, *, of: str) -> str:

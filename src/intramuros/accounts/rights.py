@@ -16,19 +16,45 @@ DEFAULT_SCOPES = ("chat", "search", "documents", "privacy")
 """What a new key has when nobody says: everything but administration."""
 
 _LARGEST = 10**12
+LEAST_WEIGHT, MOST_WEIGHT = 0.01, 100.0
 _LONGEST_LIST = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How much a key may do; None: as much as it likes. Tokens are those of prompts and answers together.
+    """How much a key, a person, a group or a project may use; None: as much as they like.
 
-    Days and months are those of UTC.
+    Tokens are those of prompts and answers together, days and months those of UTC. `weight` is no limit: it is the
+    share of a model they get while others want it too, against 1 of whoever has none set.
     """
 
     requests_per_minute: int | None = None
     tokens_per_day: int | None = None
     tokens_per_month: int | None = None
+    euros_per_day: float | None = None
+    euros_per_month: float | None = None
+    weight: float | None = None
+
+    @property
+    def is_of_tokens_or_money(self) -> bool:
+        """Whether it limits what answers cost."""
+        limits = (self.tokens_per_day, self.tokens_per_month, self.euros_per_day, self.euros_per_month)
+        return limits != (None, None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Whose quota it is: a kind (`accounts.quotas`), an id, and a name to be shown."""
+
+    kind: str
+    id: str
+    name: str
+    quota: Quota
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """Under what it is counted."""
+        return self.kind, self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +101,28 @@ def checked(rights: Rights) -> Rights:
     for names in (rights.models, rights.projects):
         if names is not None and not 1 <= len(names) <= _LONGEST_LIST:
             raise BadRequest(f"A list has 1 to {_LONGEST_LIST} entries; leave it out to allow all.", code="bad_limit")
-    for field in fields(Quota):
-        value = getattr(rights.quota, field.name)
-        if value is not None and not 1 <= value <= _LARGEST:
-            raise BadRequest("A limit is a whole number from 1; leave it out for no limit.", code="bad_limit")
+    checked_quota(rights.quota)
     return rights
 
 
-def changed(rights: Rights, **values: int | Iterable[str] | None) -> Rights:
+def checked_quota(quota: Quota) -> Quota:
+    """The same quota, if it can be stored. Raises: BadRequest that says what is wrong."""
+    for field in fields(Quota):
+        value = getattr(quota, field.name)
+        if value is None:
+            continue
+        if field.name == "weight":
+            if not LEAST_WEIGHT <= value <= MOST_WEIGHT:
+                raise BadRequest(f"A weight is {LEAST_WEIGHT} to {MOST_WEIGHT:.0f}.", code="bad_limit")
+        elif field.name.startswith("euros"):
+            if not 0 < value <= _LARGEST:
+                raise BadRequest("A budget is more than 0 euros; leave it out for no limit.", code="bad_limit")
+        elif not (isinstance(value, int) and 1 <= value <= _LARGEST):
+            raise BadRequest("A limit is a whole number from 1; leave it out for no limit.", code="bad_limit")
+    return quota
+
+
+def changed(rights: Rights, **values: float | Iterable[str] | None) -> Rights:
     """Other rights: `values` are fields of Rights or of Quota; those left out stay. Raises: BadRequest."""
     quota = {name: value for name, value in values.items() if name in Quota.__slots__}
     lists = {

@@ -15,11 +15,15 @@ from sqlalchemy import delete, insert, or_, select, update
 
 from intramuros.accounts.caller import Caller
 from intramuros.accounts.protected import has_factor, is_enrolment_due
+from intramuros.accounts.quotas import limits_of
 from intramuros.accounts.users import User
 from intramuros.errors import NotFound, NotSignedIn
 from intramuros.security.tokens import bound_token, new_token, same, token_hash
 from intramuros.storage.database import Database
-from intramuros.storage.schema import new_id, now, sessions, users
+from intramuros.storage.schema import new_id, now, sessions, steps, users
+
+MOST_AT_ONCE = 10
+"""How many sessions a person may have: one more ends the one that was used longest ago."""
 
 PROOF_S = 600.0
 """How long after showing a password or passkey a person may change how they sign in."""
@@ -83,6 +87,9 @@ class Sessions:
         with self._database.write() as connection:
             ended = or_(sessions.c.expires_at <= at, sessions.c.seen_at <= at - self.idle_s)
             connection.execute(delete(sessions).where(ended))
+            own = select(sessions.c.id).where(sessions.c.user_id == user.id)
+            newest = own.order_by(sessions.c.seen_at.desc(), sessions.c.id).limit(MOST_AT_ONCE - 1)
+            connection.execute(delete(sessions).where(sessions.c.user_id == user.id, sessions.c.id.not_in(newest)))
             connection.execute(insert(sessions).values(values))
         return token
 
@@ -104,10 +111,21 @@ class Sessions:
         )
         with self._database.read() as connection:
             row = connection.execute(statement).first()
-        if row is None:
-            return None
+            if row is None:
+                return None
+            limits, weight = limits_of(connection, user_id=row.user_id, role=row.role)
         must_enrol = bool(row.is_due) or (row.role in self._required and not row.is_strong)
-        caller = Caller(row.user_id, row.name, row.role, "session", row.language, must_enrol, row.proven_at)
+        caller = Caller(
+            row.user_id,
+            row.name,
+            row.role,
+            "session",
+            row.language,
+            must_enrol,
+            row.proven_at,
+            limits=limits,
+            weight=weight,
+        )
         return Known(caller, row.expires_at, row.seen_at)
 
     def renew(self, token: str, *, is_strong: bool = False) -> str:
@@ -152,12 +170,14 @@ class Sessions:
             connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash(token)))
 
     def close_all(self, user_id: str, *, but: str | None = None) -> None:
-        """Ends all sessions of a person, `but` the one with this token."""
+        """Ends all sessions of a person, `but` the one with this token; without one, sign-ins half done end too."""
         statement = delete(sessions).where(sessions.c.user_id == user_id)
         if but is not None:
             statement = statement.where(sessions.c.token_hash != token_hash(but))
         with self._database.write(durable=True) as connection:
             connection.execute(statement)
+            if but is None:
+                connection.execute(delete(steps).where(steps.c.user_id == user_id))
 
     def seen(self, times: Mapping[bytes, float]) -> None:
         """Remembers when sessions were last used, many at once, by the hash of their token."""

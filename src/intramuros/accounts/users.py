@@ -286,7 +286,7 @@ class Users:
             if connection.execute(update(users).where(users.c.id == user_id).values(**values)).rowcount != 1:
                 raise NotFound("There is no such person.")
             if had_administrator and not has_administrator(connection):
-                raise Conflict("This is the last administrator.", hint="Make somebody else an administrator first.")
+                raise last_administrator()
             if values.get("suspended_at") is not None:
                 connection.execute(sessions.delete().where(sessions.c.user_id == user_id))
 
@@ -318,6 +318,13 @@ def _open_invitation(token: str) -> Select[Any]:
         invitations.c.token_hash == token_hash(token),
         invitations.c.used_at.is_(None),
         invitations.c.expires_at > now(),
+    )
+
+
+def last_administrator() -> Conflict:
+    """Why somebody can't be suspended, demoted or removed."""
+    return Conflict(
+        "This is the last administrator.", hint="Make somebody else an administrator first.", code="last_administrator"
     )
 
 

@@ -16,18 +16,22 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from intramuros.accounts.projects import Projects
-from intramuros.api.body import flag, only, read_object, text
 from intramuros.api.connected import while_connected
 from intramuros.api.errors import error_object
 from intramuros.api.faults import cut, known
-from intramuros.api.projects import as_json, caller_of, entry_of, project_of
-from intramuros.errors import BadRequest
+from intramuros.api.projects import project_of
+from intramuros.api.request import as_json, caller_of, entry_of
+from intramuros.api.shapes import Shape, choice, maybe, words, yes_no
 from intramuros.tasks.answer import AnswerTask
 from intramuros.tasks.answered import Done, Event
 from intramuros.tasks.conversation import Conversations
 
 MODES = ("quote", "write")
 NEW = "new"
+ASKED = Shape(
+    {"question": words(8000), "conversation": maybe(words(100)), "mode": choice(*MODES), "stream": yes_no()},
+    required=("question",),
+)
 
 
 class Ask:
@@ -38,12 +42,9 @@ class Ask:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one question."""
-        values = await read_object(receive)
-        only(values, {"question", "conversation", "mode", "stream"})
-        question = text(values, "question", longest=8000)
-        mode = _choice(values, "mode", MODES)
-        conversation = _choice(values, "conversation")
-        streams = flag(values, "stream")
+        values = await ASKED.of(receive)
+        question, mode, conversation = values["question"], values.get("mode"), values.get("conversation")
+        streams = values.get("stream", False)
         request = Request(scope)
         caller, entry = caller_of(request), entry_of(request)
         project = await project_of(request, self.projects, need="reader")
@@ -87,12 +88,3 @@ async def _stream(events: AsyncIterator[Event], send: Send) -> None:
 async def _send_event(send: Send, kind: str, value: Any, *, more: bool = True) -> None:
     data = b"event: " + kind.encode() + b"\ndata: " + orjson.dumps(value) + b"\n\n"
     await send({"type": "http.response.body", "body": data, "more_body": more})
-
-
-def _choice(values: dict[str, Any], name: str, allowed: tuple[str, ...] = ()) -> str | None:
-    value = values.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str) or (allowed and value not in allowed):
-        raise BadRequest(f"'{name}' must be {' or '.join(allowed) or 'text'}.", param=name)
-    return value

@@ -12,7 +12,7 @@ import orjson
 from starlette.types import Receive
 
 from intramuros.api.connected import ClientGone
-from intramuros.errors import BadRequest
+from intramuros.errors import BadRequest, kind_of
 
 MAX_DEPTH = 64
 MAX_VALUES = 200_000
@@ -38,8 +38,8 @@ async def read_object(receive: Receive) -> dict[str, Any]:
     return parse_object(await read_body(receive))
 
 
-def parse_object(body: bytes) -> dict[str, Any]:
-    """A JSON object from bytes, at most `MAX_DEPTH` deep and with at most `MAX_VALUES` values in it.
+def parse_object(body: bytes, *, most_values: int = MAX_VALUES) -> dict[str, Any]:
+    """A JSON object from bytes, at most `MAX_DEPTH` deep and with at most `most_values` values in it.
 
     Raises: BadRequest, with the place of the mistake.
     """
@@ -53,40 +53,25 @@ def parse_object(body: bytes) -> dict[str, Any]:
         ) from None
     if not isinstance(value, dict):
         raise BadRequest(f"The body is JSON, but {kind_of(value)} where an object was expected.", code="invalid_json")
-    _bound(value)
+    _bound(value, most_values)
     return value
 
 
-def _bound(value: Any) -> None:
+def _bound(value: Any, most_values: int) -> None:
     """Refuses nesting and numbers of values that no honest request has, before anything walks them recursively."""
     level, seen = [value], 0
     for _ in range(MAX_DEPTH):
         below: list[Any] = []
         for holder in level:
             seen += len(holder)
-            if seen > MAX_VALUES:
-                raise BadRequest(f"The body has more than {MAX_VALUES} values.", code="invalid_json")
+            if seen > most_values:
+                raise BadRequest(f"The body has more than {most_values} values.", code="invalid_json")
             inside = holder.values() if isinstance(holder, dict) else holder
-            below.extend(item for item in inside if isinstance(item, dict | list))
+            below += [item for item in inside if isinstance(item, (dict, list))]
         if not below:
             return
         level = below
     raise BadRequest(f"The body is nested more than {MAX_DEPTH} levels deep.", code="invalid_json")
-
-
-def kind_of(value: Any) -> str:
-    """What a JSON value is, in words."""
-    if value is None:
-        return "null"
-    names = {
-        bool: "a boolean",
-        int: "a whole number",
-        float: "a number",
-        str: "text",
-        list: "a list",
-        dict: "an object",
-    }
-    return names.get(type(value), "something else")
 
 
 def text(values: dict[str, Any], name: str, *, longest: int = 10_000) -> str:

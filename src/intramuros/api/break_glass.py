@@ -10,9 +10,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from intramuros.accounts.break_glass import BreakGlass, Opening
-from intramuros.api.body import only, read_object, text
-from intramuros.api.projects import as_json, caller_of, entry_of
-from intramuros.errors import BadRequest
+from intramuros.api.request import as_json, caller_of, entry_of
+from intramuros.api.shapes import Shape, number, words
+
+BEGUN = Shape(
+    {"project": words(100), "user": words(100), "reason": words(2000), "hours": number()}, required=("reason",)
+)
 
 
 class BreakGlassRoutes:
@@ -36,14 +39,9 @@ class BreakGlassRoutes:
 
     async def begin(self, request: Request) -> Response:
         """Begins one: `{"project" or "user": id, "reason": …, "hours": 1}`."""
-        values = await read_object(request.receive)
-        only(values, {"project", "user", "reason", "hours"})
-        hours = values.get("hours", 1)
-        if isinstance(hours, bool) or not isinstance(hours, int | float):
-            raise BadRequest("'hours' must be a number.", param="hours")
-        project = text(values, "project", longest=100) if "project" in values else None
-        subject = text(values, "user", longest=100) if "user" in values else None
-        reason = text(values, "reason", longest=2000)
+        values = await BEGUN.of(request.receive)
+        project, subject, reason = values.get("project"), values.get("user"), values["reason"]
+        hours = 1 if values.get("hours") is None else values["hours"]
         opening = await asyncio.to_thread(
             lambda: self.break_glass.begin(
                 by=caller_of(request), reason=reason, hours=hours, project=project, subject=subject

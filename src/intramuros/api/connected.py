@@ -6,8 +6,8 @@ Called by the routes that generate: a closed connection must free the engine's s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any
 
 from starlette.types import Receive
 
@@ -16,30 +16,33 @@ class ClientGone(Exception):
     """The client closed the connection before it had its answer; nobody is there to be told."""
 
 
-@asynccontextmanager
-async def while_connected(receive: Receive) -> AsyncIterator[None]:
+class while_connected:  # noqa: N801 - reads as what it does, like the functions of contextlib
     """Cancels what runs inside when the client disconnects. The request's body must have been read.
 
     Raises: ClientGone in place of that cancellation.
     """
-    task = asyncio.current_task()
-    assert task is not None
-    gone = False
 
-    async def watch() -> None:
-        nonlocal gone
-        while (await receive())["type"] != "http.disconnect":
+    __slots__ = ("_is_gone", "_receive", "_task", "_watcher")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._is_gone = receive, False
+
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task: asyncio.Task[Any] = task
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watcher.cancel()
+        if kind is asyncio.CancelledError and self._is_gone and not self._task.uncancel():
+            raise ClientGone from None
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
             pass
         # The task waits for something inside the block, so the cancellation always arrives there.
-        gone = True
-        task.cancel()
-
-    watcher = asyncio.create_task(watch())
-    try:
-        yield
-    except asyncio.CancelledError:
-        if gone and not task.uncancel():
-            raise ClientGone from None
-        raise
-    finally:
-        watcher.cancel()
+        self._is_gone = True
+        self._task.cancel()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from intramuros.accounts.projects import Projects
-from intramuros.api.body import only, read_object
-from intramuros.api.projects import as_json, caller_of, entry_of, project_of
-from intramuros.errors import BadRequest
+from intramuros.api.projects import project_of
+from intramuros.api.request import as_json, caller_of, entry_of
+from intramuros.api.shapes import Shape, count
 from intramuros.privacy.erase.erasure import Erasure
 from intramuros.privacy.erase.receipt import receipt, receipts
 from intramuros.privacy.erase.retention import Kept, Retention
@@ -21,6 +20,9 @@ from intramuros.storage.erasable import Kind, Subject
 from intramuros.tasks.conversation import Conversations
 
 MOST_RECEIPTS = 1000
+
+_DAYS = count("a whole number of days, or null for ever")
+KEPT = Shape({"conversations_days": _DAYS, "documents_days": _DAYS, "unused_days": _DAYS})
 
 
 class ErasureRoutes:
@@ -68,10 +70,9 @@ class ErasureRoutes:
 
     async def keep(self, request: Request) -> Response:
         """Changes it; only an owner may."""
-        values = await read_object(request.receive)
-        only(values, {"conversations_days", "documents_days"})
+        values = await KEPT.of(request.receive)
         project = await project_of(request, self.projects, need="owner")
-        kept = Kept(_days(values, "conversations_days"), _days(values, "documents_days"))
+        kept = Kept(*(values.get(name) for name in KEPT.fields))
         await asyncio.to_thread(self.retention.set, project.id, kept)
         return as_json(asdict(kept))
 
@@ -80,10 +81,3 @@ class ErasureRoutes:
         done = await asyncio.to_thread(self.erasure.run, Subject(kind, subject), by=by)
         entry_of(request).note(erasure=done.id)
         return as_json(done.to_json())
-
-
-def _days(values: dict[str, Any], name: str) -> int | None:
-    days = values.get(name)
-    if days is not None and type(days) is not int:
-        raise BadRequest(f"'{name}' must be a whole number of days, or null for ever.", param=name)
-    return days

@@ -47,18 +47,15 @@ def stopping() -> IntramurosError:
     return error
 
 
-ACCESS_ENDED = "access ended"
-"""The message of a cancellation by the access watch."""
-
-
 def access_ended() -> IntramurosError:
-    """Whoever asked may not any more: suspended, signed out, demoted, or out of the project."""
+    """Whoever asked may not any more: suspended, signed out, or demoted."""
     return NotSignedIn("Your access to this has just ended.", hint="Sign in again.", code="access_ended")
 
 
 def cut(error: asyncio.CancelledError) -> IntramurosError:
-    """Why a request was cancelled while it answered."""
-    return access_ended() if error.args == (ACCESS_ENDED,) else stopping()
+    """Why a request was cancelled while it answered: what the access watch said, or the server ends."""
+    [said] = error.args or (None,)
+    return said if isinstance(said, IntramurosError) else stopping()
 
 
 def _of_status(status: int) -> IntramurosError:

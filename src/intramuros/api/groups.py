@@ -11,8 +11,12 @@ from starlette.routing import BaseRoute, Route
 
 from intramuros.accounts.groups import Group, GroupMember, Groups
 from intramuros.accounts.users import Users
-from intramuros.api.body import only, read_object, text
-from intramuros.api.projects import as_json, caller_of, entry_of
+from intramuros.api.request import as_json, caller_of, entry_of
+from intramuros.api.shapes import Shape, emptied, words
+
+NEW = Shape({"name": words(200), "external_name": emptied()}, required=("name",))
+CHANGED = NEW.but()
+NOT_SAID = object()
 
 
 class GroupRoutes:
@@ -41,12 +45,9 @@ class GroupRoutes:
 
     async def create(self, request: Request) -> Response:
         """Makes an empty group. Raises: Conflict when the name is taken."""
-        values = await read_object(request.receive)
-        only(values, {"name", "external_name"})
-        external = text(values, "external_name") if values.get("external_name") else None
-        group = await asyncio.to_thread(
-            lambda: self.groups.create(text(values, "name", longest=200), external_name=external)
-        )
+        values = await NEW.of(request.receive)
+        external = values.get("external_name") or None
+        group = await asyncio.to_thread(lambda: self.groups.create(values["name"], external_name=external))
         entry_of(request).about(group.id)
         return as_json(group_object(group), status=201)
 
@@ -58,15 +59,13 @@ class GroupRoutes:
 
     async def change(self, request: Request) -> Response:
         """Renames a group, or changes what a directory calls it (empty text: nothing)."""
-        values = await read_object(request.receive)
-        only(values, {"name", "external_name"})
-        name = text(values, "name", longest=200) if "name" in values else None
-        external = values.get("external_name")
-        if external:
-            external = text(values, "external_name")
+        values = await CHANGED.of(request.receive)
+        name, external = values.get("name"), values.get("external_name", NOT_SAID)
         group = await self._group(request)
         changed = await asyncio.to_thread(
-            lambda: self.groups.change(group.id, name=name, external_name=external if external else _emptied(values))
+            lambda: self.groups.change(
+                group.id, name=name, external_name=None if external is NOT_SAID else external or ""
+            )
         )
         return as_json(group_object(changed))
 
@@ -97,10 +96,6 @@ class GroupRoutes:
         user = await asyncio.to_thread(self.users.find, request.path_params["user"])
         entry_of(request).note(user=user.id)
         return user.id
-
-
-def _emptied(values: dict[str, Any]) -> str | None:
-    return "" if "external_name" in values else None
 
 
 def group_object(group: Group) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from starlette.responses import Response
 from intramuros import __version__
 from intramuros.audit.record import Audit
 from intramuros.engines.pool import EnginePool
+from intramuros.engines.probing import READY
+from intramuros.engines.router import Router
 from intramuros.observability.metrics import CONTENT_TYPE, Metrics
 from intramuros.tasks.isolation import Isolation
 
@@ -35,12 +37,15 @@ class Health:
 class MetricsPage:
     """What the server has counted."""
 
-    def __init__(self, metrics: Metrics, pool: EnginePool, audit: Audit) -> None:
-        self.metrics, self.pool, self.audit = metrics, pool, audit
+    def __init__(self, metrics: Metrics, pool: EnginePool, router: Router, audit: Audit) -> None:
+        self.metrics, self.pool, self.router, self.audit = metrics, pool, router, audit
 
     async def show(self, request: Request) -> Response:
         """Prometheus' text format."""
         self.metrics.engines(Counter(state.state for state in self.pool.states().values()))
+        seen = self.router.probes.seen.values()
+        self.metrics.upstreams((one.upstream, one.state == READY, one.last_seen_at) for one in seen)
+        self.metrics.targets((one["target"], one["breaker"], one["failures"]) for one in self.router.states())
         copy = self.audit.copy_state()
         if copy is not None:
             self.metrics.audit_copy(copy.place, ok=copy.ok)

@@ -14,21 +14,33 @@ from starlette.routing import BaseRoute, Route
 
 from intramuros.accounts.factors import Factors
 from intramuros.accounts.groups import Groups
-from intramuros.accounts.leaving import Leaving
-from intramuros.accounts.users import User, Users, check_may_invite
-from intramuros.api.body import only, read_object, text, whole
-from intramuros.api.projects import as_json, caller_of, entry_of, passage_object
+from intramuros.accounts.sessions import Sessions
+from intramuros.accounts.users import ROLES, User, Users, check_may_invite
+from intramuros.api.projects import passage_object
+from intramuros.api.request import as_json, caller_of, entry_of
+from intramuros.api.shapes import Shape, among, whole, words
 from intramuros.tasks.reach import Reach, Reachable
+from intramuros.tasks.remove_person import RemovePerson
 
-MAX_HOURS = 24 * 30
-MAX_RESULTS = 100
+HOURS, MAX_HOURS = 72, 24 * 30
+RESULTS, MAX_RESULTS = 10, 100
+NEW = Shape(
+    {"email": words(300), "name": words(300), "role": among(*ROLES), "password": words(1000), "language": words(2)},
+    required=("email", "name", "role"),
+)
+INVITED = Shape({"role": among(*ROLES), "hours": whole(HOURS, 1, MAX_HOURS)})
+ROLE = Shape({"role": among(*ROLES)}, required=("role",))
+SEARCH = Shape({"query": words(2000), "limit": whole(RESULTS, 1, MAX_RESULTS)}, required=("query",))
 
 
 class PeopleRoutes:
     """The routes about people."""
 
-    def __init__(self, users: Users, groups: Groups, leaving: Leaving, reach: Reach, factors: Factors) -> None:
-        self.users, self.groups, self.leaving, self.reach, self.factors = users, groups, leaving, reach, factors
+    def __init__(
+        self, users: Users, groups: Groups, removal: RemovePerson, *, reach: Reach, factors: Factors, sessions: Sessions
+    ) -> None:
+        self.users, self.groups, self.removal, self.reach = users, groups, removal, reach
+        self.factors, self.sessions = factors, sessions
 
     def routes(self) -> list[BaseRoute]:
         """What the server mounts."""
@@ -43,6 +55,7 @@ class PeopleRoutes:
             Route(one + "/suspend", self.suspend, methods=["POST"]),
             Route(one + "/resume", self.resume, methods=["POST"]),
             Route(one + "/reset-factor", self.reset_factor, methods=["POST"]),
+            Route(one + "/sign-out", self.sign_out, methods=["POST"]),
             Route(one + "/reach", self.reachable, methods=["GET"]),
             Route(one + "/search", self.search_as, methods=["POST"]),
         ]
@@ -54,27 +67,22 @@ class PeopleRoutes:
 
     async def add(self, request: Request) -> Response:
         """Adds a person with a password, or a service without one."""
-        values = await read_object(request.receive)
-        only(values, {"email", "name", "role", "password", "language"})
-        password = text(values, "password", longest=1000) if "password" in values else None
-        language = text(values, "language", longest=2) if "language" in values else "fr"
+        values = await NEW.of(request.receive)
         user = await asyncio.to_thread(
             self.users.create,
-            text(values, "email", longest=300),
-            text(values, "name", longest=300),
-            role=text(values, "role", longest=30),
-            password=password,
-            language=language,
+            values["email"],
+            values["name"],
+            role=values["role"],
+            password=values.get("password"),
+            language=values.get("language", "fr"),
         )
         entry_of(request).note(user=user.id, role=user.role)
         return as_json(person_object(user), status=201)
 
     async def invite(self, request: Request) -> Response:
         """A one-time link for somebody to add themselves; a manager invites members only."""
-        values = await read_object(request.receive)
-        only(values, {"role", "hours"})
-        role = text(values, "role", longest=30) if "role" in values else "member"
-        hours = whole(values, "hours", default=72, low=1, high=MAX_HOURS)
+        values = await INVITED.of(request.receive)
+        role, hours = values.get("role", "member"), values.get("hours", HOURS)
         check_may_invite(caller_of(request), role)
         token = await asyncio.to_thread(self.users.invite, role, hours=hours)
         entry_of(request).note(role=role)
@@ -87,18 +95,18 @@ class PeopleRoutes:
         return as_json(person_object(user) | {"groups": [{"id": one.id, "name": one.name} for one in groups]})
 
     async def remove(self, request: Request) -> Response:
-        """Removes a person; `?heir=` takes over what only they owned."""
+        """Erases a person; `?heir=` takes over what only they owned. The answer is the receipt."""
         user = await self._person(request)
         named = request.query_params.get("heir")
         heir = await asyncio.to_thread(self.users.find, named) if named else None
-        inherited = await asyncio.to_thread(lambda: self.leaving.remove(user, by=caller_of(request), heir=heir))
-        return as_json({"id": user.id, "removed": True, "inherited": inherited})
+        removed = lambda: self.removal.run(user, by=caller_of(request), heir=heir)  # noqa: E731
+        receipt, inherited = await asyncio.to_thread(removed)
+        entry_of(request).note(erasure=receipt.id)
+        return as_json(receipt.to_json() | {"inherited": inherited})
 
     async def change_role(self, request: Request) -> Response:
         """Gives a person another role."""
-        values = await read_object(request.receive)
-        only(values, {"role"})
-        role = text(values, "role", longest=30)
+        role = (await ROLE.of(request.receive))["role"]
         user = await self._person(request)
         await asyncio.to_thread(self.users.set_role, user.id, role)
         entry_of(request).note(role=role)
@@ -122,6 +130,12 @@ class PeopleRoutes:
         await asyncio.to_thread(self.factors.reset, user.id)
         return as_json(person_object(await asyncio.to_thread(self.users.get, user.id)))
 
+    async def sign_out(self, request: Request) -> Response:
+        """Ends every session of a person; they may sign in again, and their keys go on."""
+        user = await self._person(request)
+        await asyncio.to_thread(self.sessions.close_all, user.id)
+        return as_json(person_object(await asyncio.to_thread(self.users.get, user.id)))
+
     async def reachable(self, request: Request) -> Response:
         """What a person could retrieve: names only of what the caller may see too."""
         await asyncio.to_thread(self.reach.check, caller_of(request))
@@ -131,10 +145,8 @@ class PeopleRoutes:
 
     async def search_as(self, request: Request) -> Response:
         """The passages this person would find, within what both may see."""
-        values = await read_object(request.receive)
-        only(values, {"query", "limit"})
-        query = text(values, "query", longest=2000)
-        limit = whole(values, "limit", default=10, low=1, high=MAX_RESULTS)
+        values = await SEARCH.of(request.receive)
+        query, limit = values["query"], values.get("limit", RESULTS)
         await asyncio.to_thread(self.reach.check, caller_of(request))
         user = await self._person(request)
         found = await self.reach.ask(query, person=user, by=caller_of(request), limit=limit)

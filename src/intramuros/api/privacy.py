@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from intramuros.api.body import only, read_object, text
-from intramuros.api.projects import as_json, caller_of, entry_of
+from intramuros.api.request import as_json, caller_of, entry_of
+from intramuros.api.shapes import Shape, choice, maybe, thing, words
 from intramuros.errors import BadRequest, StorageCorrupt
 from intramuros.privacy.redact.aliases import Aliases
 from intramuros.privacy.redact.organisation import OrganisationDirectory
@@ -25,7 +25,12 @@ from intramuros.privacy.redact.redactor import Redacted, Redactor
 from intramuros.privacy.redact.restore import Restorer
 
 LONGEST = 2_000_000
-LANGUAGES = frozenset({"", "fr", "de", "it", "en"})
+LANGUAGES = ("", "fr", "de", "it", "en")
+REDACTED = Shape(
+    {"text": words(LONGEST), "policy": thing(), "map": maybe(words(8 * LONGEST)), "language": choice(*LANGUAGES)},
+    required=("text",),
+)
+RESTORED = Shape({"text": words(LONGEST), "map": words(8 * LONGEST)}, required=("text", "map"))
 
 
 class PrivacyRoutes:
@@ -46,14 +51,11 @@ class PrivacyRoutes:
 
         Raises: BadRequest, TextBlocked, DetectorFailed.
         """
-        values = await read_object(request.receive)
-        only(values, {"text", "policy", "map", "language"})
-        written = text(values, "text", longest=LONGEST)
-        policy = self.redactor.policy.changed(_policy(values))
-        aliases = self._opened(values, _owner(request)) if values.get("map") is not None else Aliases()
-        language = values.get("language", "")
-        if not isinstance(language, str) or language not in LANGUAGES:
-            raise BadRequest("'language' must be one of fr, de, it, en.", param="language")
+        values = await REDACTED.of(request.receive)
+        written, language = values["text"], values.get("language") or ""
+        policy = self.redactor.policy.changed(values.get("policy") or {})
+        sealed = values.get("map")
+        aliases = self._opened(sealed, _owner(request)) if sealed is not None else Aliases()
         redacted = await asyncio.to_thread(
             self._redacted, replace(self.redactor, policy=policy), written, aliases, language
         )
@@ -62,10 +64,9 @@ class PrivacyRoutes:
 
     async def restore(self, request: Request) -> Response:
         """The text with its values back; `unknown` counts aliases that are none of this map's. Raises: BadRequest."""
-        values = await read_object(request.receive)
-        only(values, {"text", "map"})
-        written = text(values, "text", longest=LONGEST)
-        restorer = Restorer(self._opened(values, _owner(request)).values)
+        values = await RESTORED.of(request.receive)
+        written = values["text"]
+        restorer = Restorer(self._opened(values["map"], _owner(request)).values)
         restored = restorer.feed(written) + restorer.close()
         entry_of(request).note(
             restored=restorer.restored, unknown=restorer.unknown, policy=self.redactor.policy.version
@@ -78,8 +79,7 @@ class PrivacyRoutes:
     def _sealed(self, aliases: Aliases, owner: bytes) -> str:
         return urlsafe_b64encode(aliases.sealed(self._key, context=owner)).decode()
 
-    def _opened(self, values: dict[str, Any], owner: bytes) -> Aliases:
-        sealed = text(values, "map", longest=8 * LONGEST)
+    def _opened(self, sealed: str, owner: bytes) -> Aliases:
         try:
             return Aliases.opened(self._key, urlsafe_b64decode(sealed), context=owner)
         except (ValueError, StorageCorrupt):
@@ -106,13 +106,6 @@ def redacted_object(redacted: Redacted) -> dict[str, Any]:
             for entity in redacted.entities
         ],
     }
-
-
-def _policy(values: dict[str, Any]) -> dict[str, object]:
-    policy = values.get("policy", {})
-    if not isinstance(policy, dict):
-        raise BadRequest('\'policy\' must be an object such as {"PERSON": "mask"}.', param="policy")
-    return policy
 
 
 def _owner(request: Request) -> bytes:

@@ -10,17 +10,15 @@ import asyncio
 import re
 from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from intramuros.accounts.caller import Caller
 from intramuros.accounts.projects import Project, Projects, Role
-from intramuros.api.body import only, read_object, text, whole
 from intramuros.api.errors import error_object
+from intramuros.api.request import as_json, caller_of, entry_of
+from intramuros.api.shapes import Shape, whole, words
 from intramuros.api.uploads import Uploads
-from intramuros.audit.entry import Entry
 from intramuros.documents.library import Document, Library
 from intramuros.errors import DocumentError, TooLarge
 from intramuros.privacy.erase.erasure import Erasure
@@ -28,16 +26,20 @@ from intramuros.retrieval.passage import Passage
 from intramuros.retrieval.search import Search
 from intramuros.storage.erasable import Subject
 
-MAX_RESULTS = 100
+RESULTS, MAX_RESULTS = 10, 100
+NEW = Shape({"name": words(100)}, required=("name",))
+SEARCH = Shape({"query": words(2000), "limit": whole(RESULTS, 1, MAX_RESULTS)}, required=("query",))
 DOCUMENT_ID = re.compile(r"[A-Za-z0-9_-]{16}")
 
 
 class ProjectRoutes:
     """The routes below `/api/v1/projects`, except asking."""
 
-    def __init__(self, projects: Projects, library: Library, search: Search, erasure: Erasure) -> None:
+    def __init__(
+        self, projects: Projects, library: Library, search: Search, erasure: Erasure, uploads: Uploads
+    ) -> None:
         self.projects, self.library, self.passages, self.erasure = projects, library, search, erasure
-        self.uploads = Uploads()
+        self.uploads = uploads
 
     def routes(self) -> list[BaseRoute]:
         """What the server mounts."""
@@ -59,9 +61,7 @@ class ProjectRoutes:
 
     async def create(self, request: Request) -> Response:
         """Makes a project that the caller owns. Raises: Conflict when the name is taken."""
-        values = await read_object(request.receive)
-        only(values, {"name"})
-        name = text(values, "name", longest=100).strip()
+        name = (await NEW.of(request.receive))["name"].strip()
         project = await asyncio.to_thread(self.projects.create, name, by=caller_of(request))
         entry_of(request).about(project.id)
         return as_json(project_object(project), status=201)
@@ -121,10 +121,8 @@ class ProjectRoutes:
 
     async def search(self, request: Request) -> Response:
         """The passages that match. The query is in the body, because addresses end up in logs."""
-        values = await read_object(request.receive)
-        only(values, {"query", "limit"})
-        query = text(values, "query", longest=2000)
-        limit = whole(values, "limit", default=10, low=1, high=MAX_RESULTS)
+        values = await SEARCH.of(request.receive)
+        query, limit = values["query"], values.get("limit", RESULTS)
         project = await project_of(request, self.projects, need="reader")
         found = await self.passages.ask(query, projects=[project.id], limit=limit)
         entry_of(request).note(results=len(found.passages), lexical_only=found.lexical_only or None)
@@ -165,18 +163,6 @@ def _tried(request: Request) -> str:
     return document
 
 
-def caller_of(request: Request) -> Caller:
-    """Who asks; the guard has seen to it that there is someone."""
-    caller: Caller = request.scope["state"]["caller"]
-    return caller
-
-
-def entry_of(request: Request) -> Entry:
-    """The open audit record of this request."""
-    entry: Entry = request.scope["state"]["entry"]
-    return entry
-
-
 def project_object(project: Project) -> dict[str, Any]:
     """A project as the API shows it."""
     return {"id": project.id, "name": project.name, "role": project.role}
@@ -193,8 +179,3 @@ def passage_object(passage: Passage) -> dict[str, Any]:
         "score": passage.score,
         "rects": [list(rect) for rect in passage.rects],
     }
-
-
-def as_json(value: Any, *, status: int = 200) -> Response:
-    """An answer in JSON."""
-    return Response(orjson.dumps(value), status_code=status, media_type="application/json")

@@ -4,36 +4,48 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
+from intramuros.api.anthropic.routes import anthropic_routes
 from intramuros.api.ask import Ask
 from intramuros.api.break_glass import BreakGlassRoutes
 from intramuros.api.erasing import ErasureRoutes
 from intramuros.api.groups import GroupRoutes
 from intramuros.api.health import Health, MetricsPage
-from intramuros.api.openai.chat import ChatCompletions
-from intramuros.api.openai.models import Models
+from intramuros.api.mcp.routes import mcp_routes
+from intramuros.api.ollama.routes import ollama_routes
+from intramuros.api.openai.routes import openai_routes
 from intramuros.api.people import PeopleRoutes
+from intramuros.api.presets import PresetRoutes
 from intramuros.api.privacy import PrivacyRoutes
 from intramuros.api.projects import ProjectRoutes
+from intramuros.api.quotas import QuotaRoutes
 from intramuros.api.sharing import SharingRoutes
+from intramuros.api.uploads import Uploads
+from intramuros.api.upstreams import UpstreamRoutes
 from intramuros.app import App
 from intramuros.security.crypto import derive
 
 
 def routes(app: App) -> list[BaseRoute]:
-    """The routes of /v1, /api/v1, /privacy/v1, /health and /metrics; the one whose latency counts comes first."""
-    models = Models(app.models)
+    """The routes of every door for programs; those whose latency counts come first."""
+    uploads = Uploads()
     return [
-        Route("/v1/chat/completions", ChatCompletions(app.complete), methods=["POST"]),
-        Route("/v1/models", models.index, methods=["GET"]),
-        Route("/v1/models/{model:path}", models.show, methods=["GET"]),
-        *ProjectRoutes(app.projects, app.library, app.search, app.erasure).routes(),
+        *anthropic_routes(app),
+        *openai_routes(app, uploads),
+        *ollama_routes(app),
+        *mcp_routes(app),
+        *ProjectRoutes(app.projects, app.library, app.search, app.erasure, uploads).routes(),
         Route("/api/v1/projects/{project}/ask", Ask(app.projects, app.conversations, app.answer), methods=["POST"]),
-        *SharingRoutes(app.projects, app.users, app.groups, app.remove_project).routes(),
-        *PeopleRoutes(app.users, app.groups, app.leaving, app.reach, app.factors).routes(),
+        *SharingRoutes(app.projects, app.users, app.groups, app.erasure).routes(),
+        *PeopleRoutes(
+            app.users, app.groups, app.remove_person, reach=app.reach, factors=app.factors, sessions=app.sessions
+        ).routes(),
         *GroupRoutes(app.groups, app.users).routes(),
+        *QuotaRoutes(app.quotas, app.usage).routes(),
+        *PresetRoutes(app.presets).routes(),
         *BreakGlassRoutes(app.break_glass).routes(),
         *ErasureRoutes(app.projects, app.conversations, app.erasure, app.retention).routes(),
+        *UpstreamRoutes(app.router, app.users).routes(),
         *PrivacyRoutes(app.redactor, app.directory, key=derive(app.keys.data, "aliases")).routes(),
         Route("/health", Health(app.isolation).show, methods=["GET"]),
-        Route("/metrics", MetricsPage(app.metrics, app.pool, app.audit).show, methods=["GET"]),
+        Route("/metrics", MetricsPage(app.metrics, app.pool, app.router, app.audit).show, methods=["GET"]),
     ]

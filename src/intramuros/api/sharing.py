@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from intramuros.accounts.groups import Groups
-from intramuros.accounts.projects import Projects
+from intramuros.accounts.projects import Projects, Role
 from intramuros.accounts.users import Users
-from intramuros.api.body import only, read_object, text
-from intramuros.api.projects import as_json, caller_of, entry_of, project_object, project_of
-from intramuros.tasks.remove_project import RemoveProject
+from intramuros.api.projects import project_object, project_of
+from intramuros.api.request import as_json, caller_of, entry_of
+from intramuros.api.shapes import Shape, one_of
+from intramuros.privacy.erase.erasure import Erasure
+from intramuros.storage.erasable import Subject
+
+ROLE = Shape({"role": one_of(*get_args(Role))}, required=("role",))
 
 
 class SharingRoutes:
     """The routes about who has a project. Only its owners may ask for changes, so they may name anybody."""
 
-    def __init__(self, projects: Projects, users: Users, groups: Groups, removal: RemoveProject) -> None:
-        self.projects, self.users, self.groups, self.removal = projects, users, groups, removal
+    def __init__(self, projects: Projects, users: Users, groups: Groups, erasure: Erasure) -> None:
+        self.projects, self.users, self.groups, self.erasure = projects, users, groups, erasure
 
     def routes(self) -> list[BaseRoute]:
         """What the server mounts."""
@@ -42,9 +46,10 @@ class SharingRoutes:
         return as_json(project_object(await project_of(request, self.projects, need="reader")))
 
     async def remove(self, request: Request) -> Response:
-        """Removes a project with all its documents and conversations."""
+        """Erases a project with all its documents and conversations; the answer is the receipt."""
         project = await project_of(request, self.projects, need="owner")
-        receipt = await asyncio.to_thread(lambda: self.removal.remove(project, by=caller_of(request)))
+        subject, by = Subject("project", project.id), caller_of(request).user_id
+        receipt = await asyncio.to_thread(self.erasure.run, subject, by=by)
         entry_of(request).note(erasure=receipt.id)
         return as_json(receipt.to_json())
 
@@ -119,6 +124,4 @@ def sharing_object(projects: Projects, project: str, by: Any) -> dict[str, Any]:
 
 
 async def _role(request: Request) -> Any:
-    values = await read_object(request.receive)
-    only(values, {"role"})
-    return text(values, "role", longest=30)
+    return (await ROLE.of(request.receive))["role"]

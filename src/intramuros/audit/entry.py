@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import re
-import secrets
 import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -21,29 +21,31 @@ from intramuros.storage.schema import now
 NAMES = frozenset({
     # what was asked of what
     "model", "mode", "project", "project_id", "document", "document_id", "documents", "sources", "conversation",
-    "route", "policy", "method", "via", "stream", "format", "tools", "role", "user", "group", "key", "language",
+    "route", "upstream", "targets", "policy", "method", "via", "stream", "format", "tools", "role", "user", "group",
+    "key", "language", "preset", "adapter",
     # how much
     "prompt_tokens", "completion_tokens", "cached_tokens", "size_bytes", "pages", "chunks", "limit", "results",
     "erasure", "supported", "lexical_only", "sentences", "attempts", "held", "broken", "masked", "restored", "unknown",
-    "records", "level", "ways_out",
+    "records", "line", "level", "ways_out",
     # how it went
-    "status", "error", "duration_ms", "first_token_ms", "queue_ms", "finish_reason", "disconnected",
+    "status", "error", "duration_ms", "load_ms", "first_token_ms", "queue_ms", "queue_position", "expected_wait_s",
+    "finish_reason", "disconnected",
 })  # fmt: skip
 """Every fact an entry may have."""
 
-DOORS = frozenset({"api", "web", "cli", "schedule"})
+DOORS = frozenset({"api", "mcp", "web", "cli", "schedule"})
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9/_{-][A-Za-z0-9._:/@+{}-]{0,99}")  # an id may begin with a hyphen
 _ACTION = re.compile(r"[a-z][a-z0-9_.-]{0,49}")
-_LISTS = frozenset({"documents", "sources", "ways_out"})  # of ids and names
+_LISTS = frozenset({"documents", "sources", "targets", "ways_out"})  # of ids and names
 _COUNTS = frozenset({"masked"})  # how many of each type
 _TYPE = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
 _MAX_LIST = 1000
 
 
 def _ordered_id() -> str:
-    """A random id that sorts by time: records that follow one another share a page of the index."""
-    return f"{time.time_ns():016x}{secrets.token_hex(4)}"
+    """An id of its own that sorts by time: records that follow one another share a page of the index. No secret."""
+    return f"{time.time_ns():016x}{random.getrandbits(32):08x}"
 
 
 class Actor(Protocol):
@@ -73,6 +75,7 @@ class Entry:
     opened_at: float = field(default_factory=now)
     facts: dict[str, Any] = field(default_factory=dict)
     outcome: str | None = None
+    is_closed: bool = False
     _started: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
@@ -86,11 +89,16 @@ class Entry:
     def note(self, **facts: Any) -> None:
         """Adds facts; the same name again replaces its value.
 
-        Raises: TypeError for a name that is not in `NAMES`, ValueError for a value that could carry content.
+        Raises: TypeError for a name that is not in `NAMES`, ValueError for a value that could carry content,
+        RuntimeError once its record is made: what is noted then would be lost.
         """
+        if self.is_closed:
+            raise RuntimeError(f"the audit entry of {self.action} is closed: nothing can be noted in it any more")
         for name, value in facts.items():
             if name not in NAMES:
                 raise TypeError(f"the audit has no fact {name!r}: see NAMES in intramuros/audit/entry.py")
+            if name == "route" and "targets" in self.facts:
+                continue  # a text that has left has left, whatever another part of the same request does
             if value is not None:
                 self.facts[name] = _checked(name, value)
 
@@ -123,6 +131,7 @@ class Entry:
             self.facts.setdefault("status", 500)
             self.facts.setdefault("error", type(error).__name__)
         self.facts.setdefault("duration_ms", round((time.perf_counter() - self._started) * 1000, 1))
+        self.is_closed = True
         return Record(
             id=self.id,
             at=now(),

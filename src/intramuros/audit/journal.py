@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -19,10 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from intramuros.audit.chain import Record
 from intramuros.audit.entry import Entry
 from intramuros.errors import StorageCorrupt
 from intramuros.security.crypto import open_sealed, seal
+from intramuros.security.quick_calls import write
 from intramuros.storage.liveness import Holder
 from intramuros.storage.schema import now
 
@@ -80,8 +82,7 @@ class Journal:
             return not self._unsettled
 
     def _store(self, entry_id: str, fields: list[object]) -> None:
-        text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
-        sealed = seal(self._key, text, context=self._context)
+        sealed = seal(self._key, orjson.dumps(fields), context=self._context)
         line = len(sealed).to_bytes(_LENGTH_BYTES, "big") + sealed
         with self._lock:
             self._append(line)
@@ -89,7 +90,7 @@ class Journal:
 
     def _append(self, line: bytes) -> None:
         try:
-            if os.write(self._descriptor, line) < len(line):
+            if write(self._descriptor, line) < len(line):
                 raise OSError(errno.ENOSPC, "the disk is full")
         except OSError:
             with contextlib.suppress(OSError):
@@ -152,7 +153,7 @@ def _lines(content: bytes, key: bytes, *, context: bytes) -> Iterator[list[Any]]
         place = start + int.from_bytes(content[start - _LENGTH_BYTES : start], "big")
         if place > len(content):
             return
-        yield json.loads(open_sealed(key, content[start:place], context=context))
+        yield orjson.loads(open_sealed(key, content[start:place], context=context))
 
 
 def _interrupted(entry_id: str, opened_at: float, opening: dict[str, Any]) -> Record:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, select
 
 from intramuros.audit.chain import HEAD_FACT, Head, Record, link, sealed, unsealed
@@ -311,7 +312,7 @@ def _row(record: Record, head: Head) -> tuple[Any, ...]:
         record.action,
         record.object,
         record.outcome,
-        json.dumps(record.facts, separators=(",", ":")),
+        orjson.dumps(record.facts).decode(),
         head.hash,
     )
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from intramuros.errors import IntramurosError, SettingsError
 from intramuros.security.keys import needs_passphrase
@@ -42,6 +43,14 @@ err = Console(stderr=True, highlight=False)
 def print_json(value: Any) -> None:
     """Prints one JSON value on standard output, for programs to read."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def say(shown: Any, words: str, *, as_json: bool) -> None:
+    """Says what was done: a sentence for people, what was changed for programs."""
+    if as_json:
+        print_json(shown)
+    else:
+        out.print(escape(words), soft_wrap=True)
 
 
 def settings_for(data: Path | None, **flags: Any) -> Settings:

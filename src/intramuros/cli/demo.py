@@ -13,7 +13,7 @@ from intramuros.accounts.caller import LOCAL
 from intramuros.cli.add import find_or_create
 from intramuros.cli.ask import show
 from intramuros.cli.console import command, err, out
-from intramuros.cli.models import pull_shown
+from intramuros.cli.fetching import pull_shown
 from intramuros.documents import samples
 from intramuros.errors import IntramurosError
 from intramuros.settings import load

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,26 +16,29 @@ from intramuros.errors import BadRequest, NotFound
 
 if TYPE_CHECKING:
     from intramuros.app import App
-    from intramuros.privacy.erase.receipt import Receipt
     from intramuros.storage.erasable import Kind
 
 app = typer.Typer(
     no_args_is_help=True, help="Erase people, projects, documents and conversations everywhere, with proof and receipt."
 )
 
+Id = Annotated[str, typer.Argument(metavar="ID")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask first.")]
+Heir = Annotated[str | None, typer.Option(help="Who becomes owner of projects that only they own.")]
 
 
 @app.command()
 @command
 def user(
     who: Annotated[str, typer.Argument(metavar="EMAIL|ID")],
+    *,
     data: DataFolder = None,
+    heir: Heir = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Erase a person: their account, keys, sessions, and every question they asked. Documents stay their projects'."""
-    _erase("user", who, data=data, is_sure=yes, as_json=as_json)
+    erased("user", who, data=data, is_sure=yes, as_json=as_json, heir=heir)
 
 
 @app.command()
@@ -48,37 +50,29 @@ def project(
     as_json: AsJson = False,
 ) -> None:
     """Erase a project: its documents, everything made of them, and all conversations in it."""
-    _erase("project", name, data=data, is_sure=yes, as_json=as_json)
+    erased("project", name, data=data, is_sure=yes, as_json=as_json)
 
 
 @app.command()
 @command
-def document(
-    document_id: Annotated[str, typer.Argument(metavar="ID")],
-    data: DataFolder = None,
-    yes: Yes = False,
-    as_json: AsJson = False,
-) -> None:
+def document(document_id: Id, data: DataFolder = None, yes: Yes = False, as_json: AsJson = False) -> None:
     """Erase one document: the stored file, its pages, its words in the index, its vectors."""
-    _erase("document", document_id, data=data, is_sure=yes, as_json=as_json)
+    erased("document", document_id, data=data, is_sure=yes, as_json=as_json)
 
 
 @app.command()
 @command
-def conversation(
-    conversation_id: Annotated[str, typer.Argument(metavar="ID")],
-    data: DataFolder = None,
-    yes: Yes = False,
-    as_json: AsJson = False,
-) -> None:
+def conversation(conversation_id: Id, data: DataFolder = None, yes: Yes = False, as_json: AsJson = False) -> None:
     """Erase one conversation with its questions and answers."""
-    _erase("conversation", conversation_id, data=data, is_sure=yes, as_json=as_json)
+    erased("conversation", conversation_id, data=data, is_sure=yes, as_json=as_json)
 
 
 @app.command()
 @command
 def resume(data: DataFolder = None, as_json: AsJson = False) -> None:
     """Finish erasures that were cut short. A running server does it by itself."""
+    from intramuros.cli.receipts import show
+
     with opened(data) as intramuros, intramuros.audit.entry_sync("erase.resume", by=LOCAL, via="cli") as entry:
         done = intramuros.erasure.resume()
         entry.note(records=len(done))
@@ -86,7 +80,7 @@ def resume(data: DataFolder = None, as_json: AsJson = False) -> None:
         print_json([receipt.to_json() for receipt in done])
         return
     for receipt in done:
-        _show(receipt)
+        show(receipt)
     if not done:
         out.print("Nothing waits to be finished.")
 
@@ -95,6 +89,7 @@ def resume(data: DataFolder = None, as_json: AsJson = False) -> None:
 @command
 def receipts(data: DataFolder = None, as_json: AsJson = False) -> None:
     """List what was erased, with its receipts."""
+    from intramuros.cli.receipts import day
     from intramuros.privacy.erase.receipt import receipts as found
 
     with opened(data) as intramuros, intramuros.audit.entry_sync("erase.receipts", by=LOCAL, via="cli") as entry:
@@ -105,18 +100,14 @@ def receipts(data: DataFolder = None, as_json: AsJson = False) -> None:
         return
     table = Table("receipt", "kind", "id", "why", "finished")
     for row in rows:
-        finished = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.finished_at)) if row.finished_at else row.state
+        finished = day(row.finished_at) if row.finished_at else row.state
         table.add_row(row.id, row.kind, row.subject, row.reason, finished)
     out.print(table)
 
 
 @app.command()
 @command
-def receipt(
-    receipt_id: Annotated[str, typer.Argument(metavar="ID")],
-    data: DataFolder = None,
-    as_json: AsJson = False,
-) -> None:
+def receipt(receipt_id: Id, data: DataFolder = None, as_json: AsJson = False) -> None:
     """Print one receipt as the line that `erase verify` takes: erase receipt ID > receipt.json"""
     from intramuros.privacy.erase.receipt import receipt as found
 
@@ -143,6 +134,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check a receipt: with --public-key without any data. Ends with 1 if it is not genuine."""
+    from intramuros.cli.receipts import day, say
     from intramuros.privacy.erase.receipt import verified
     from intramuros.security import signing
 
@@ -158,70 +150,50 @@ def verify(
     if as_json:
         print_json({"ok": True, "said": said})
     else:
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(said["at"]))
-        out.print(f"[green]The receipt is genuine:[/] {said['what']} {escape(said['subject'])}, erased {when}.")
-        _say(said)
+        what = f"{said['what']} {escape(said['subject'])}"
+        out.print(f"[green]The receipt is genuine:[/] {what}, erased {day(said['at'])}.")
+        say(said)
 
 
-def _erase(kind: Kind, given: str, *, data: Path | None, is_sure: bool, as_json: bool) -> None:
+def erased(kind: Kind, given: str, *, data: Path | None, is_sure: bool, as_json: bool, heir: str | None = None) -> None:
+    """Erases what is named and shows the receipt: whatever command it was asked by. Raises: BadRequest unless sure."""
+    from intramuros.cli.receipts import show
     from intramuros.storage.erasable import Subject
 
     with opened(data) as intramuros:
-        subject_id = _found(intramuros, kind, given)
+        subject = _found(intramuros, kind, given)
         if not is_sure:
-            _ask(kind, subject_id, as_json=as_json)
+            _ask(kind, subject, as_json=as_json)
         intramuros.database.reserve.release()  # or on a full disk not even the record could be written
-        with intramuros.audit.entry_sync(f"erase.{kind}", by=LOCAL, object=subject_id, via="cli") as entry:
-            receipt = intramuros.erasure.run(Subject(kind, subject_id), by=LOCAL.user_id)
+        more: dict[str, int] = {}
+        with intramuros.audit.entry_sync(f"erase.{kind}", by=LOCAL, object=subject, via="cli") as entry:
+            if kind == "user":
+                taker = intramuros.users.find(heir) if heir is not None else None
+                person = intramuros.users.get(subject)
+                receipt, more["inherited"] = intramuros.remove_person.run(person, by=LOCAL, heir=taker)
+            else:
+                receipt = intramuros.erasure.run(Subject(kind, subject), by=LOCAL.user_id)
             entry.note(erasure=receipt.id)
         intramuros.database.checkpoint()
-    if as_json:
-        print_json(receipt.to_json())
-    else:
-        _show(receipt)
+    show(receipt, as_json=as_json, **more)
+    if more.get("inherited") and not as_json:
+        out.print(f"  {escape(str(heir))} owns {more['inherited']} project(s) more now.")
 
 
 def _found(intramuros: App, kind: Kind, given: str) -> str:
-    """The id of what is named. Raises: NotFound, Conflict."""
-    from intramuros.privacy.erase.finding import find
+    """The id of what is named. Raises: NotFound."""
+    from intramuros.privacy.erase.finding import check
 
+    if kind == "user":
+        return intramuros.users.find(given).id
     if kind == "project":
         return intramuros.projects.get(given, by=LOCAL).id
-    return find(intramuros.database, kind, given)
+    check(intramuros.database, kind, given)
+    return given
 
 
-def _ask(kind: str, subject_id: str, *, as_json: bool) -> None:
+def _ask(kind: str, subject: str, *, as_json: bool) -> None:
     if as_json or not sys.stdin.isatty():
         raise BadRequest("This can't be undone, so it needs --yes.", code="not_confirmed", hint="Add --yes.")
-    if not typer.confirm(f"Erase the {kind} {subject_id} with everything of it? This can't be undone."):
+    if not typer.confirm(f"Erase the {kind} {subject} with everything of it? This can't be undone.", err=True):
         raise typer.Exit(1)
-
-
-def _show(receipt: Receipt) -> None:
-    assert receipt.statement is not None
-    out.print(f"[green]Erased:[/] {receipt.kind} {escape(receipt.subject)}. Receipt {escape(receipt.id)}")
-    _say(receipt.statement.said)
-
-
-def _say(said: dict[str, object]) -> None:
-    """The receipt in words, and what it does not say."""
-    removed, searched, engines = said["removed"], said["searched"], said["engines"]
-    assert isinstance(removed, dict)
-    assert isinstance(searched, dict)
-    assert isinstance(engines, dict)
-    samples = sum(said["samples"].values()) if isinstance(said["samples"], dict) else 0
-    what = (
-        ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in removed.items() if count) or "nothing stored"
-    )
-    out.print(f"  removed      {what}")
-    before = f"{said['met_before']} of {samples} before, " if "met_before" in said else ""
-    out.print(
-        f"  searched     {searched['pages']} pages, {searched['log_frames']} log frames, {searched['files']} files"
-    )
-    out.print(f"  found        {before}{said['met_after']} of {samples} after", end="")
-    out.print(f" ({said['held_elsewhere']} stand in something else too)" if said["held_elsewhere"] else "")
-    out.print(f"  key          {'destroyed' if said['key_destroyed'] else 'none of its own'}")
-    out.print(f"  engines      {engines['ended']} renewed, {engines['still_running']} still running")
-    out.print(
-        f"  not searched {', '.join(map(str, said['not_searched']))}" if isinstance(said["not_searched"], list) else ""
-    )

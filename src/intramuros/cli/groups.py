@@ -10,7 +10,7 @@ from rich.table import Table
 
 from intramuros.accounts.caller import LOCAL
 from intramuros.api.groups import group_object, member_object
-from intramuros.cli.console import AsJson, DataFolder, command, opened, out, print_json
+from intramuros.cli.console import AsJson, DataFolder, command, opened, out, print_json, say
 
 app = typer.Typer(no_args_is_help=True, help="Groups of people, for projects to be shared with.")
 
@@ -53,10 +53,7 @@ def create(
     with opened(data) as intramuros, intramuros.audit.entry_sync("group.create", by=LOCAL, via="cli") as entry:
         group = intramuros.groups.create(name, external_name=external_name)
         entry.about(group.id)
-    if as_json:
-        print_json(group_object(group))
-    else:
-        out.print(f"Group {escape(group.name)} is made. Add people: intramuros groups add", soft_wrap=True)
+    say(group_object(group), f"Group {group.name} is made. Add people: intramuros groups add", as_json=as_json)
 
 
 @app.command()
@@ -68,10 +65,7 @@ def add(group: GroupName, person: Person, data: DataFolder = None, as_json: AsJs
         entry.note(user=user.id)
         changed = intramuros.groups.add(group, user_id=user.id, by=LOCAL)
         entry.about(changed.id)
-    if as_json:
-        print_json(group_object(changed))
-    else:
-        out.print(f"{escape(user.email)} is in {escape(changed.name)}.")
+    say(group_object(changed), f"{user.email} is in {changed.name}.", as_json=as_json)
 
 
 @app.command()
@@ -83,10 +77,7 @@ def leave(group: GroupName, person: Person, data: DataFolder = None, as_json: As
         entry.note(user=user.id)
         changed = intramuros.groups.leave(group, user_id=user.id)
         entry.about(changed.id)
-    if as_json:
-        print_json(group_object(changed))
-    else:
-        out.print(f"{escape(user.email)} is no longer in {escape(changed.name)}.")
+    say(group_object(changed), f"{user.email} is no longer in {changed.name}.", as_json=as_json)
 
 
 @app.command()
@@ -96,7 +87,4 @@ def remove(group: GroupName, data: DataFolder = None, as_json: AsJson = False) -
     with opened(data) as intramuros, intramuros.audit.entry_sync("group.remove", by=LOCAL, via="cli") as entry:
         removed = intramuros.groups.remove(group)
         entry.about(removed.id)
-    if as_json:
-        print_json({"id": removed.id, "removed": True})
-    else:
-        out.print(f"Group {escape(removed.name)} is removed.")
+    say({"id": removed.id, "removed": True}, f"Group {removed.name} is removed.", as_json=as_json)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.keys import ApiKey
@@ -19,6 +19,7 @@ from intramuros.errors import BadRequest, NotFound
 if TYPE_CHECKING:
     from intramuros.accounts.usage import Used
     from intramuros.app import App
+    from intramuros.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="API keys for programs: make, list, limit and revoke them.")
 
@@ -74,6 +75,17 @@ def create(  # noqa: PLR0917
     else:
         out.print(key)
         out.print("[dim]This key is shown once. Use it as the API key of any OpenAI client.[/]")
+        if "search" in record.rights.scopes:
+            out.print(f"[dim]{_for_hosts(intramuros.settings, record.id)}[/]", soft_wrap=True)
+
+
+def _for_hosts(settings: Settings, key: str) -> str:
+    """What an MCP host with this key gets, whose model may be outside."""
+    inside = f"If its model runs inside your walls: INTRAMUROS_MCP_INSIDE_KEYS={key}"
+    if settings.mcp_hosts == "inside" or key in settings.mcp_inside:
+        return "An MCP host with this key gets documents as they are, and gives them to its model."
+    given = "gets nothing" if settings.mcp_hosts == "refused" else "gets documents pseudonymised"
+    return f"An MCP host with this key {given}: its model may be outside. {inside}"
 
 
 @app.command("list")
@@ -86,7 +98,7 @@ def list_keys(data: DataFolder = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json([_object(record, owner=owners.get(record.user_id)) for record in records])
         return
-    table = Table("id", "name", "of", "ends in", "scopes", "last used", "state")
+    table = Table(Column("id", no_wrap=True), "name", "of", "ends in", "scopes", "last used", "state")
     for record in records:
         table.add_row(
             record.id,
@@ -106,7 +118,7 @@ def show(key_id: KeyId, data: DataFolder = None, as_json: AsJson = False) -> Non
     """Show what a key may do, and what it has used of it."""
     with opened(data) as intramuros, _about(intramuros, "key.show", key_id):
         record = intramuros.api_keys.get(key_id)
-        used = intramuros.key_usage.used(key_id)
+        used = intramuros.usage.used(("key", key_id))
         owner = _owners(intramuros).get(record.user_id)
     _print(record, as_json=as_json, owner=owner, used=used)
 
@@ -132,7 +144,7 @@ def limit(  # noqa: PLR0917
         rights = intramuros.api_keys.get(key_id).rights
         rights = _changed(intramuros, rights, limits, scope=scope, model=model, project=project)
         record = intramuros.api_keys.limit(key_id, rights)
-        used = intramuros.key_usage.used(key_id)
+        used = intramuros.usage.used(("key", key_id))
         owner = _owners(intramuros).get(record.user_id)
     _print(record, as_json=as_json, owner=owner, used=used)
 

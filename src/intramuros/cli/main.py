@@ -7,13 +7,34 @@ from typing import Annotated
 import typer
 
 from intramuros import __version__
-from intramuros.cli import audit, backup, directory, erase, groups, keys, models, projects, recovery, tls, users
+from intramuros.cli import (
+    adapters,
+    audit,
+    backup,
+    batch,
+    directory,
+    drill,
+    erase,
+    groups,
+    keys,
+    loaded,
+    models,
+    projects,
+    quotas,
+    recovery,
+    routes,
+    tls,
+    upstreams,
+    users,
+)
 from intramuros.cli.add import add
 from intramuros.cli.ask import ask
 from intramuros.cli.console import out
 from intramuros.cli.demo import demo
 from intramuros.cli.export import app as export
 from intramuros.cli.init import init
+from intramuros.cli.mcp import mcp
+from intramuros.cli.presets import app as presets
 from intramuros.cli.redact import redact
 from intramuros.cli.restore import restore
 from intramuros.cli.retention import app as retention
@@ -45,16 +66,25 @@ def root(
     """The private AI of an organisation, inside its own walls."""
 
 
-for function in (init, serve, add, search, ask, redact, selftest, demo, restore, rotate):
+for function in (init, serve, add, search, ask, mcp, redact, selftest, demo, restore, rotate):
     app.command()(function)
 app.add_typer(audit.app, name="audit")
 app.add_typer(erase.app, name="erase")
 app.add_typer(backup.app, name="backup")
+app.add_typer(batch.app, name="batch")
 app.add_typer(export, name="export")
+app.add_typer(presets, name="presets")
 app.add_typer(retention, name="retention")
 app.add_typer(directory.app, name="directory")
 app.add_typer(keys.app, name="keys")
+for function in (loaded.ps, loaded.load, loaded.unload, loaded.pin, loaded.unpin, loaded.fit):
+    models.app.command()(function)
 app.add_typer(models.app, name="models")
+app.add_typer(adapters.app, name="adapters")
+app.add_typer(quotas.app, name="quotas")
+app.add_typer(upstreams.app, name="upstreams")
+app.add_typer(routes.app, name="routes")
+app.add_typer(drill.app, name="drill")
 app.add_typer(tls.app, name="tls")
 app.add_typer(recovery.app, name="recovery")
 app.add_typer(users.app, name="users")

@@ -18,6 +18,7 @@ STAGES = {
     "restoring": "Bringing files",
     "sealing": "Encrypting",
     "keys": "Changing keys",
+    "resealing": "Encrypting stored files anew",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import typer
 from rich.markup import escape
@@ -14,7 +14,8 @@ from intramuros.api.projects import project_object
 from intramuros.api.sharing import granted_group, sharing_object
 from intramuros.app import App
 from intramuros.audit.entry import Entry
-from intramuros.cli.console import AsJson, DataFolder, command, opened, out, print_json
+from intramuros.cli.console import AsJson, DataFolder, command, opened, out, print_json, say
+from intramuros.cli.erase import Yes, erased
 from intramuros.errors import BadRequest
 
 app = typer.Typer(no_args_is_help=True, help="Projects: make, share and remove them.")
@@ -49,19 +50,11 @@ def create(
 ) -> None:
     """Make a project."""
     with opened(data) as intramuros, intramuros.audit.entry_sync("project.create", by=LOCAL, via="cli") as entry:
-        user = intramuros.users.find(owner) if owner is not None else None
-        project = intramuros.projects.create(name, by=LOCAL)
+        user_id = intramuros.users.find(owner).id if owner is not None else None
+        project = intramuros.projects.create(name, by=LOCAL, owner=user_id)
         entry.about(project.id)
-        if user is not None:
-            entry.note(user=user.id)
-            intramuros.projects.add_member(project.id, user_id=user.id, role="owner", by=LOCAL)
-            for member in intramuros.projects.members(project.id, by=LOCAL):
-                if member.user_id != user.id:
-                    intramuros.projects.remove_member(project.id, user_id=member.user_id, by=LOCAL)
-    if as_json:
-        print_json(project_object(project))
-    else:
-        out.print(f"Project {escape(project.name)} is made ({project.id}).")
+        entry.note(user=user_id)
+    say(project_object(project), f"Project {project.name} is made ({project.id}).", as_json=as_json)
 
 
 @app.command()
@@ -106,7 +99,7 @@ def share(
             intramuros.projects.add_group(found.id, group_id=group_id, role=given, by=LOCAL)
         entry.note(role=role)
         shared = sharing_object(intramuros.projects, found.id, LOCAL)
-    _say(project_object(found) | shared, f"{user or group} has {found.name} as {role}.", as_json=as_json)
+    say(project_object(found) | shared, f"{user or group} has {found.name} as {role}.", as_json=as_json)
 
 
 @app.command()
@@ -125,32 +118,14 @@ def unshare(
             granted = granted_group(intramuros.projects, found.id, group_id, LOCAL)
             intramuros.projects.remove_group(found.id, group_id=granted, by=LOCAL)
         shared = sharing_object(intramuros.projects, found.id, LOCAL)
-    _say(project_object(found) | shared, f"{user or group} no longer has {found.name} this way.", as_json=as_json)
+    say(project_object(found) | shared, f"{user or group} no longer has {found.name} this way.", as_json=as_json)
 
 
 @app.command()
 @command
-def remove(
-    project: ProjectName,
-    *,
-    data: DataFolder = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Remove a project with its documents and conversations, for good."""
-    with opened(data) as intramuros, intramuros.audit.entry_sync("project.remove", by=LOCAL, via="cli") as entry:
-        found = intramuros.projects.get(project, by=LOCAL, need="owner")
-        entry.about(found.id)
-        if not yes:
-            count = len(intramuros.library.list(found))
-            typer.confirm(f"Remove {found.name} with {count} document(s), for good?", abort=True, err=True)
-        receipt = intramuros.remove_project.remove(found, by=LOCAL)
-        entry.note(erasure=receipt.id)
-    removed = receipt.removed("documents")
-    if as_json:
-        print_json({"id": found.id, "removed": True, "documents": removed, "receipt": receipt.id})
-    else:
-        out.print(f"Project {escape(found.name)} is removed, with {removed} document(s). Receipt {escape(receipt.id)}")
+def remove(project: ProjectName, data: DataFolder = None, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Remove a project with its documents and conversations, for good: the same as erase project, with its receipt."""
+    erased("project", project, data=data, is_sure=yes, as_json=as_json)
 
 
 def _target(app: App, entry: Entry, user: str | None, group: str | None) -> tuple[str | None, str | None]:
@@ -160,10 +135,3 @@ def _target(app: App, entry: Entry, user: str | None, group: str | None) -> tupl
     group_id = app.groups.get(group).id if group is not None else None
     entry.note(user=user_id, group=group_id)
     return user_id, group_id
-
-
-def _say(shown: dict[str, Any], words: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(shown)
-    else:
-        out.print(escape(words))

@@ -26,9 +26,10 @@ def show(data: DataFolder = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json([{"project": project.id, "name": project.name, **asdict(kept)} for project, kept in rows])
         return
-    table = Table("project", "conversations", "documents")
+    table = Table("project", "conversations", "documents", "documents nobody uses")
     for project, kept in rows:
-        table.add_row(project.name, _in_words(kept.conversations_days), _in_words(kept.documents_days))
+        times = (kept.conversations_days, kept.documents_days, kept.unused_days)
+        table.add_row(project.name, *map(_in_words, times))
     out.print(table)
 
 
@@ -36,12 +37,17 @@ def show(data: DataFolder = None, as_json: AsJson = False) -> None:
 @command
 def set_days(
     project: Annotated[str, typer.Argument(metavar="NAME|ID")],
+    *,
     data: DataFolder = None,
     conversations: Days = None,
     documents: Days = None,
+    unused: Days = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set how long a project keeps conversations (after their last question) and documents (after they came)."""
+    """Set how long a project keeps conversations (after their last question) and documents (after they came).
+
+    With `--unused`, documents go once nobody has searched the project for so many days.
+    """
     with opened(data) as intramuros:
         found = intramuros.projects.get(project, by=LOCAL)
         with intramuros.audit.entry_sync("retention.set", by=LOCAL, object=found.id, via="cli"):
@@ -50,11 +56,15 @@ def set_days(
                 kept = replace(kept, conversations_days=_days(conversations))
             if documents is not None:
                 kept = replace(kept, documents_days=_days(documents))
+            if unused is not None:
+                kept = replace(kept, unused_days=_days(unused))
             intramuros.retention.set(found.id, kept)
     if as_json:
         print_json({"project": found.id, **asdict(kept)})
     else:
         out.print(f"Conversations: {_in_words(kept.conversations_days)}. Documents: {_in_words(kept.documents_days)}.")
+        if kept.unused_days is not None:
+            out.print(f"Documents of a project that nobody uses: {_in_words(kept.unused_days)}.")
 
 
 @app.command()

@@ -19,7 +19,9 @@ def serve(
     ] = None,
 ) -> None:
     """Start Intramuros and print its address. Stop it with Ctrl-C."""
+    from intramuros.observability import log
     from intramuros.server.listen import serve as listen
 
     with opened(data, host=host, port=port) as intramuros:
+        log.start(intramuros.settings.log_level)
         listen(intramuros, tls=tls)

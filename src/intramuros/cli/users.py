@@ -13,7 +13,8 @@ from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.users import User
 from intramuros.api.people import person_object
 from intramuros.app import App
-from intramuros.cli.console import AsJson, DataFolder, command, opened, out, print_json
+from intramuros.cli.console import AsJson, DataFolder, command, opened, out, print_json, say
+from intramuros.cli.erase import Heir, Yes, erased
 from intramuros.cli.init import first_line
 from intramuros.server.place import place_for
 
@@ -113,6 +114,17 @@ def suspend(person: Person, data: DataFolder = None, as_json: AsJson = False) ->
     _say(user, f"{user.email} is locked out.", as_json=as_json)
 
 
+@app.command("sign-out")
+@command
+def sign_out(person: Person, data: DataFolder = None, as_json: AsJson = False) -> None:
+    """End every session of a person, in every browser. They may sign in again; their keys go on."""
+    with opened(data) as intramuros, intramuros.audit.entry_sync("user.sign_out", by=LOCAL, via="cli") as entry:
+        user = intramuros.users.find(person)
+        entry.about(user.id)
+        intramuros.sessions.close_all(user.id)
+    _say(user, f"{user.email} is signed out everywhere.", as_json=as_json)
+
+
 @app.command()
 @command
 def resume(person: Person, data: DataFolder = None, as_json: AsJson = False) -> None:
@@ -131,7 +143,7 @@ def reset_factor(
     person: Person,
     *,
     data: DataFolder = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Take a person's second factors away when they lost them all: make sure it is them who asks.
@@ -171,23 +183,12 @@ def remove(
     person: Person,
     *,
     data: DataFolder = None,
-    heir: Annotated[str | None, typer.Option(help="Who becomes owner of projects that only they own.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    heir: Heir = None,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a person with their sessions, keys and conversations. Documents stay with their projects."""
-    with opened(data) as intramuros, intramuros.audit.entry_sync("user.remove", by=LOCAL, via="cli") as entry:
-        user = intramuros.users.find(person)
-        entry.about(user.id)
-        if not yes:
-            typer.confirm(f"Remove {user.email} with their keys and conversations, for good?", abort=True, err=True)
-        inherited = intramuros.leaving.remove(
-            user, by=LOCAL, heir=intramuros.users.find(heir) if heir is not None else None
-        )
-    if as_json:
-        print_json({"id": user.id, "removed": True, "inherited": inherited})
-    else:
-        out.print(f"{escape(user.email)} is removed." + (f" {heir} owns {inherited} project(s) now." if heir else ""))
+    """Remove a person with their sessions, keys and conversations: the same as erase user, with its receipt."""
+    erased("user", person, data=data, is_sure=yes, as_json=as_json, heir=heir)
 
 
 def _belongings(intramuros: App, user: User) -> dict[str, Any]:
@@ -208,7 +209,4 @@ def _state(user: User) -> str:
 
 
 def _say(user: User, words: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(person_object(user))
-    else:
-        out.print(escape(words))
+    say(person_object(user), words, as_json=as_json)

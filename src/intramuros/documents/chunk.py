@@ -1,5 +1,7 @@
 """Cuts a reading into chunks: 250 to 350 tokens, never across a page or a heading, table rows and sentences kept whole.
 
+A program may want another size, and chunks that overlap; pages, headings and sentences hold for those too.
+
 Called by ingestion. A chunk's text is always a literal piece of its page's text, so that a quotation of it can be found
 and shown. Tokens are an estimate: no tokenizer is loaded to read a document.
 """
@@ -44,19 +46,29 @@ class Chunk:
     tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What a program wants of the chunks of a document: at most so many tokens, as many again of the one before."""
+
+    most: int
+    overlap: int
+
+
 def tokens(text: str) -> int:
     """About how many tokens a text has."""
     return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
 
 
-def chunks(reading: Reading) -> list[Chunk]:
-    """The chunks of a document in reading order."""
+def chunks(reading: Reading, sizes: Sizes | None = None) -> list[Chunk]:
+    """The chunks of a document in reading order; `sizes` where a program says them."""
+    most = sizes.most if sizes else MAX_TOKENS
     found: list[Chunk] = []
     path: list[tuple[int, str]] = []
     for page in (_titled(page, reading.title) for page in reading.pages):
         text, page_lines = page.text, _page_lines(page)
         for start, end, headings in _sections(page, path):
-            for a, b in _cut(text, start, end, _units(page, text, start, end)):
+            units = _units(page, text, start, end, most)
+            for a, b in _in_sizes(text, units, sizes) if sizes else _cut(text, start, end, units):
                 lines = tuple(_moved(line, a, b) for line in page_lines if line.start < b and line.end > a)
                 found.append(Chunk(len(found), page.number, headings, text[a:b], a, lines, tokens(text[a:b])))
     return found
@@ -114,18 +126,18 @@ def _sections(page: Page, path: list[tuple[int, str]]) -> Iterator[tuple[int, in
         yield *bare, tuple(heading for _, heading in path[:-1])
 
 
-def _units(page: Page, text: str, start: int, end: int) -> list[tuple[int, int]]:
+def _units(page: Page, text: str, start: int, end: int, most: int) -> list[tuple[int, int]]:
     """What is kept whole in a stretch: short blocks, sentences of long ones, and pieces of endless ones."""
     units: list[tuple[int, int]] = []
     for place, block in zip(page.starts, page.blocks, strict=True):
         if not start <= place < end:
             continue
         stop = place + len(block.text)
-        if tokens(block.text) <= MAX_TOKENS / 2:
+        if tokens(block.text) <= min(most, MAX_TOKENS) / 2:
             units.append((place, stop))
             continue
         for a, b in _sentences(text, place, stop):
-            units.extend(_pieces(text, a, b))
+            units.extend(_pieces(text, a, b, most))
     return units
 
 
@@ -150,9 +162,9 @@ def _goes_on(text: str, position: int) -> bool:
     return text[position : position + 4].lstrip()[:1].islower()
 
 
-def _pieces(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
+def _pieces(text: str, start: int, stop: int, most: int) -> Iterator[tuple[int, int]]:
     """A sentence longer than a chunk is cut between words, a word longer than a chunk anywhere."""
-    limit = int(MAX_TOKENS * CHARACTERS_PER_TOKEN)
+    limit = int(most * CHARACTERS_PER_TOKEN)
     while stop - start > limit:
         cut = text.rfind(" ", start + limit // 2, start + limit)
         end = cut if cut > 0 else start + limit
@@ -188,3 +200,21 @@ def _cut(text: str, start: int, end: int, units: list[tuple[int, int]]) -> Itera
         if tokens(text[joined[0] : joined[1]]) <= MAX_TOKENS + _FEW_TOKENS:
             made[-2:] = [joined]
     yield from (piece for piece in made if text[piece[0] : piece[1]].strip())
+
+
+def _in_sizes(text: str, units: list[tuple[int, int]], sizes: Sizes) -> Iterator[tuple[int, int]]:
+    """Puts units together to chunks of at most the wanted size; each begins with the last units of the one before, as
+    many as the overlap has room for."""
+    group: list[tuple[int, int]] = []
+    for unit in units:
+        if group and tokens(text[group[0][0] : unit[1]]) > sizes.most:
+            yield group[0][0], group[-1][1]
+            last, group = group, []
+            for earlier in reversed(last[1:]):
+                too_much = tokens(text[earlier[0] : last[-1][1]]) > sizes.overlap
+                if too_much or tokens(text[earlier[0] : unit[1]]) > sizes.most:
+                    break
+                group.insert(0, earlier)
+        group.append(unit)
+    if group and text[group[0][0] : group[-1][1]].strip():
+        yield group[0][0], group[-1][1]

@@ -62,6 +62,7 @@ _ENGLISH = {
     "stopped_repeatedly": Words(
         "Reading it was interrupted {limit} times.", "Look at the log, then remove the document and add it again."
     ),
+    "cancelled": Words("Reading it was cancelled before it began.", "Remove the document and add it again."),
     "reader_failed": Words(
         "The reading process could not be started.", "Look at the log; check memory and disk space."
     ),
@@ -121,6 +122,9 @@ _FRENCH = {
     "stopped_repeatedly": Words(
         "Sa lecture a été interrompue {limit} fois.",
         "Consultez le journal, puis supprimez le document et ajoutez-le à nouveau.",
+    ),
+    "cancelled": Words(
+        "Sa lecture a été annulée avant de commencer.", "Supprimez le document et ajoutez-le à nouveau."
     ),
     "reader_failed": Words(
         "Le processus de lecture n’a pas pu démarrer.", "Consultez le journal ; vérifiez la mémoire et l’espace disque."

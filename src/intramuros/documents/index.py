@@ -53,7 +53,7 @@ def prepared(document: Document, reading: Reading) -> Prepared:
 
     Raises: DocumentError `no_text` when nothing on any page could be read.
     """
-    made = chunks(reading)
+    made = chunks(reading, document.sizes)
     if not made:
         raise failure("no_text")
     language = detect(_sample(made))

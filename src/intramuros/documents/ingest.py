@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from intramuros.background import begin_always
 from intramuros.documents import index, queue
 from intramuros.documents.embed import Embedder, Embedding
 from intramuros.documents.failures import failure
@@ -69,7 +70,7 @@ class Ingest:
             await asyncio.to_thread(self._library.sweep)
             tasks: set[asyncio.Task[bool]] = set()
             stopping = asyncio.create_task(stop.wait())
-            embedding = asyncio.create_task(self._embedding.run(shift.holder), name="embed documents")
+            embedding = begin_always(lambda: self._embedding.run(shift.holder), name="embed documents")
             try:
                 while not stop.is_set():
                     document = await self._next(shift) if len(tasks) < self._settings.workers else None

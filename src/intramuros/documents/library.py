@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from intramuros.accounts.caller import Caller
 from intramuros.accounts.projects import Project, Projects, Role
+from intramuros.documents.chunk import Sizes
 from intramuros.documents.failures import failure, words
 from intramuros.documents.media import HEAD_BYTES, sniff
 from intramuros.documents.parse.limits import unpacked_mib
@@ -24,6 +25,7 @@ from intramuros.errors import NotAllowed, NotFound, TooLarge
 from intramuros.security.crypto import Writable
 from intramuros.settings import Settings
 from intramuros.storage import fulltext
+from intramuros.storage.belongings import stored_files
 from intramuros.storage.blobs import BlobInfo, Blobs
 from intramuros.storage.database import Database
 from intramuros.storage.schema import chunks, documents, new_id, now, pages
@@ -57,6 +59,15 @@ class Document:
     created_at: float
     updated_at: float
     attempts: int
+    chunk_tokens: int | None = None
+    chunk_overlap_tokens: int | None = None
+
+    @property
+    def sizes(self) -> Sizes | None:
+        """How its chunks are to be cut, where its program said so."""
+        if self.chunk_tokens is None:
+            return None
+        return Sizes(self.chunk_tokens, self.chunk_overlap_tokens or 0)
 
     @property
     def is_finished(self) -> bool:
@@ -98,8 +109,12 @@ class Library:
     def __init__(self, database: Database, blobs: Blobs, projects: Projects, settings: Settings) -> None:
         self._database, self._blobs, self._projects, self._settings = database, blobs, projects, settings
 
-    def receive(self, project: Project, name: str, source: BinaryIO, *, by: Caller) -> Document:
+    def receive(
+        self, project: Project, name: str, source: BinaryIO, *, by: Caller, sizes: Sizes | None = None
+    ) -> Document:
         """Stores a file for reading. One the project has already is not stored twice; one that failed is tried again.
+
+        `sizes`: how its chunks are to be cut; one that is there already stays as it is.
 
         Raises: DocumentError for a format that can't be read, TooLarge, NotAllowed, StorageFull; nothing is stored.
         """
@@ -110,7 +125,7 @@ class Library:
         limited = _Limited(head, source, self._settings.upload_mib << 20)
         info = self._blobs.put(self._projects.key(project), limited)
         try:
-            document = self._record(project, name, media_type, info, by)
+            document = self._record(project, name, media_type, info, by=by, sizes=sizes)
         except BaseException:
             self._blobs.remove(info.id)
             raise
@@ -161,17 +176,24 @@ class Library:
         said = words(document.error_code or "damaged", language, numbers=self._numbers(document))
         return f"{said.message} {said.hint}"
 
+    def explain_refusal(self, code: str, *, language: str = "en") -> str:
+        """The same for a file that never became a document."""
+        said = words(code, language, numbers={"limit": self._settings.upload_mib})
+        return f"{said.message} {said.hint}"
+
     def sweep(self) -> int:
-        """Removes stored files that no document knows: what a crash between file and row left. Returns how many."""
+        """Removes stored files that no row knows: what a crash between file and row left. Returns how many."""
         with self._database.read() as connection:
-            known = set(connection.scalars(select(documents.c.blob_id)))
+            known = stored_files(connection)
         removed = 0
         for path in self._blobs.orphans(known):
             path.unlink(missing_ok=True)
             removed += 1
         return removed
 
-    def _record(self, project: Project, name: str, media_type: str, info: BlobInfo, by: Caller) -> Document:
+    def _record(
+        self, project: Project, name: str, media_type: str, info: BlobInfo, *, by: Caller, sizes: Sizes | None
+    ) -> Document:
         with self._database.write(durable=True) as connection:
             known = _selected(connection, documents.c.project_id == project.id, documents.c.sha256 == info.sha256)
             if known and known[0].state != "failed":
@@ -180,6 +202,7 @@ class Library:
             fresh: dict[str, Any] = {
                 "state": "received", "name": name, "media_type": media_type, "pages_read": 0, "pages_total": None,
                 "error_code": None, "error_message": None, "attempts": 0, "updated_at": time,
+                "chunk_tokens": sizes.most if sizes else None, "chunk_overlap_tokens": sizes.overlap if sizes else None,
             }  # fmt: skip
             if known:
                 document_id = known[0].id
@@ -219,7 +242,9 @@ def file_name(name: str) -> str:
     """The last part of a path from any system, without control characters, at most 200 characters."""
     last = PureWindowsPath(PurePosixPath(name).name).name or "document"
     clean = "".join(letter for letter in unicodedata.normalize("NFC", last) if unicodedata.category(letter)[0] != "C")
-    clean = re.sub(r"\s+", " ", clean).strip() or "document"
+    clean = re.sub(r"\s+", " ", clean).strip()
+    if not clean.strip("."):  # `..` is a place, and no name
+        return "document"
     if len(clean) <= _MAX_NAME:
         return clean
     suffix = PurePosixPath(clean).suffix[:10]

@@ -1,8 +1,9 @@
 """Finds by measuring how a model runs fastest on this machine: attention, cache types, threads, speculation.
 
-Called by the pool at a model's first load; the pool remembers the result for the machine, the model and the build of
-the engine. Takes about three seconds on two cores. Other processes disturb a measurement: each is repeated in turn with
-the others and the best time counts, and on a busy machine nothing is measured and the first choice stands for now.
+Called at a model's first load by `engines.measures`, which remembers the result for the machine, the model and the
+build of the engine. Takes about three seconds on two cores. Other processes disturb a measurement: each is repeated in
+turn with the others and the best time counts, and on a busy machine nothing is measured and the first choice stands for
+now.
 
 Attention is measured at 1,700 tokens of context on a stand-in with the model's heads (see `stand_in`), threads and
 speculation on the model itself. What counts is a turn of a conversation: TURN_READ new tokens are read (a question; the
@@ -31,6 +32,7 @@ from intramuros.engines.published import Notices, remove_socket
 from intramuros.engines.rights import rights
 from intramuros.engines.stand_in import FIRST_BYTE, StandIn
 from intramuros.errors import EngineError
+from intramuros.models.gguf import GGUF
 from intramuros.models.installed import InstalledModel
 from intramuros.models.machine import Machine
 from intramuros.privacy.egress import Egress
@@ -39,6 +41,7 @@ log = logging.getLogger(__name__)
 
 CONTEXT_TOKENS = 1700
 TURN_READ, TURN_WRITTEN = 60, 200
+READS = 2
 ROUNDS, ROUND_TOKENS = 4, 24
 STEP_S = 8.0
 """Longest time of one step, beyond what loading the model takes; a step that takes longer is given up."""
@@ -92,7 +95,7 @@ async def tune(
 
     What can't be measured stays as it is in `options`; a failure here never keeps a model from being used.
     """
-    if options.kind != "chat" or options.gpu_layers:
+    if options.kind != "chat" or options.gpu_layers or model.format != GGUF:
         return Tuned({})
     if await busy_share() > BUSY_SHARE:
         return Tuned({}, complete=False)
@@ -179,12 +182,12 @@ class Bench:
                 await stack.enter_async_context(self._worker(model, candidate, stand_in=path))
                 for candidate in candidates
             ]
-            read_s = [await _read_s(worker, prompt) for worker in workers]
+            reads = [[await _read_s(worker, prompt) for worker in workers] for _ in range(READS)]
             rounds = [[await _written_s(worker, prompt) for worker in workers] for _ in range(ROUNDS)]
         by_worker = list(zip(*rounds, strict=True))
         if any(median(times) > DISTURBED * min(times) for times in by_worker):
             raise EngineError("Other processes disturbed the measurement.")
-        written_s = [min(times) for times in by_worker]
+        read_s, written_s = ([min(times) for times in side] for side in (zip(*reads, strict=True), by_worker))
         layers = len(model.header.kv_heads) / stand_in.layers
         turns = [
             layers * (TURN_WRITTEN * written + TURN_READ * read / context)
@@ -234,7 +237,7 @@ class Bench:
                 child = await Child.start(
                     wanted,
                     socket=socket,
-                    rights=rights(options, model.header, model=path, socket=socket, inherits=inherits),
+                    rights=rights(options, model.header, files=(path,), socket=socket, inherits=inherits),
                     timeout_s=LOAD_TIMEOUT_S,
                     required=self.required,
                 )
@@ -249,7 +252,9 @@ class Bench:
 
 
 async def _read_s(worker: OpenAIHttp, prompt: Sequence[int]) -> float:
-    reply = await worker.post("/completion", {"prompt": list(prompt), "n_predict": 1, "temperature": 0})
+    """Seconds for the whole prompt, whatever the cache has of it."""
+    body = {"prompt": list(prompt), "n_predict": 1, "temperature": 0, "cache_prompt": False}
+    reply = await worker.post("/completion", body)
     return float(reply["timings"]["prompt_ms"]) / 1000
 
 

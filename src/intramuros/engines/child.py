@@ -1,6 +1,6 @@
 """Starts and ends the worker process of one model, and reads from its log why a load failed.
 
-Called by `engines.local`, by autotuning and by the detection of GPUs. Knows processes, not requests. The log stays in
+Called by `engines.starting`, by autotuning and by the detection of GPUs. Knows processes, no requests. The log stays in
 memory: it is read for causes and never written anywhere.
 """
 
@@ -14,15 +14,21 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from intramuros.engines.rights import Rights, module_folders
+from intramuros.background import begin
+from intramuros.engines.buffers import footprint_in
+from intramuros.engines.rights import Rights
+from intramuros.engines.runners import LLAMA, Runner
+from intramuros.engines.unasked import Patience, burns
 from intramuros.errors import EngineError, EngineLoadFailed
 from intramuros.models.machine import Gpu
-from intramuros.security.attempts import Targets
+from intramuros.models.memory import Footprint
+from intramuros.security.attempts import ENDED, OPEN, Targets
 from intramuros.security.isolation import Confinement, confinement
 
 WORKER = Path(__file__).with_name("worker") / "__main__.py"
@@ -30,7 +36,11 @@ LINE_BYTES = 1 << 20
 KEPT_LINES = 400
 DEVICES_TIMEOUT_S = 30
 TRIAL_TIMEOUT_S = 30
-LAST_WORDS_S = 3.0
+BURNING = Patience(finishing_s=0.0, unasked_s=0.2, look_every_s=0.05)
+"""For a process that is known to have nothing to do."""
+LAST_WORDS_S = 5.0
+LOG_LAG_S, LOG_POLL_S = 0.25, 0.005
+"""How far the log may be behind: the engine writes it from a thread."""
 GPU_KINDS = frozenset({1, 2})  # ggml: discrete and integrated GPUs
 ERROR = re.compile(r"^[\d.]+ E (?:(?:srv|cmn|slot|que|res)\s+)?(.*)$")
 SPOKEN_BY = re.compile(r"^\s*[A-Za-z_][\w()~]*: (?=\S)")
@@ -56,13 +66,18 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"
 class Child:
     """One running worker. `ended` is set when the process is gone; `last_words` then say why, if it said."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
+    def __init__(self, process: asyncio.subprocess.Process, runner: Runner = LLAMA) -> None:
+        self.process, self.runner = process, runner
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.ended = asyncio.Event()
         self.confinement = Confinement()
+        self.footprint: Footprint | None = None
+        """The buffers it took when it loaded the model, as its log says; None where it doesn't."""
         self.serves = False
-        self._tasks = (asyncio.create_task(self._read_log()), asyncio.create_task(self._wait()))
+        self._tasks = (
+            begin(self._read_log(), name="read an engine's log"),
+            begin(self._wait(), name="wait for an engine's end"),
+        )
 
     @classmethod
     async def start(
@@ -73,15 +88,18 @@ class Child:
         rights: Rights,
         timeout_s: float,
         required: str = "none",
+        runner: Runner = LLAMA,
+        started: Callable[[int], None] = lambda pid: None,
     ) -> Child:
-        """Starts a worker and waits until its model is loaded.
+        """Starts a worker and waits until its model is loaded; `started` is told the process, before that begins.
 
         `required`: the level of isolation below which it does not get to see the model.
         Raises: EngineLoadFailed with the cause from the engine's log, or after `timeout_s`; IsolationTooWeak.
         """
-        child = cls(await _spawn(rights.inherits))
+        child = cls(await _spawn(rights.inherits), runner)
         try:
             async with asyncio.timeout(timeout_s):
+                started(child.pid)
                 serving = {"task": "serve", "parameters": dict(parameters), "socket": str(socket)}
                 answer = await child.confined(serving, rights, required=required)
         except TimeoutError as error:
@@ -99,9 +117,19 @@ class Child:
                     await child.ended.wait()
             await child.stop()
             raise EngineLoadFailed(child.cause(answer.get("failed", "")), hint=HINT)
+        if runner.tells_memory:
+            await child.note_footprint()
         child.serves = True
         child.lines.clear()
         return child
+
+    async def note_footprint(self) -> None:
+        """Reads from the log of the load what the model takes."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOG_LAG_S):
+                while (found := footprint_in(self.lines)) is None:  # noqa: ASYNC110 - a few lines that are on their way
+                    await asyncio.sleep(LOG_POLL_S)
+                self.footprint = found
 
     async def confined(
         self, configuration: dict[str, Any], rights: Rights, *, required: str = "none"
@@ -120,7 +148,7 @@ class Child:
     async def ask(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Sends the configuration and returns the first answer; an empty one if the process ended instead."""
         assert self.process.stdin is not None and self.process.stdout is not None
-        configuration["path"] = module_folders()
+        configuration |= {"path": self.runner.module_folders(), "module": self.runner.module}
         with contextlib.suppress(ConnectionError):
             self.process.stdin.write(json.dumps(configuration).encode() + b"\n")
             await self.process.stdin.drain()
@@ -209,11 +237,33 @@ async def tried(rights: Rights, targets: Targets | None = None) -> tuple[Confine
     return child.confinement, dict(answer["attempts"])
 
 
-async def gpus() -> tuple[Gpu, ...]:
-    """The graphics processors the installed engine can use; none where the system has no device for one."""
+async def burnt(rights: Rights) -> str:
+    """Has a worker use the processor with nothing to do, in place of loading a model: how that ended.
+
+    Returns `open` if nobody ended it. Raises: EngineError.
+    """
+    child = Child(await _spawn())
+    try:
+        async with asyncio.timeout(TRIAL_TIMEOUT_S):
+            if "burns" not in await child.confined({"task": "burn"}, rights):
+                raise EngineError("The engine's process ended before it had tried to use the processor.")
+            started = time.monotonic()
+            await burns(child.pid, last_asked=lambda: started, patience=BURNING)
+    except TimeoutError:
+        return OPEN
+    finally:
+        await child.stop()
+    return ENDED
+
+
+async def gpus(runner: Runner = LLAMA) -> tuple[Gpu, ...]:
+    """The graphics processors an engine can use; none where the system has no device for one.
+
+    Raises: EngineLoadFailed if the engine is not installed.
+    """
     if sys.platform == "linux" and not _has_gpu_device():
         return ()
-    child = Child(await _spawn())
+    child = Child(await _spawn(), runner)
     try:
         async with asyncio.timeout(DEVICES_TIMEOUT_S):
             answer = await child.ask({"task": "devices"})

@@ -1,6 +1,6 @@
 """Turns passages and questions into vectors with the configured embedder, if it is worth it.
 
-Built by `app.py`, which hands it to ingestion (passages) and to search (questions). Which embedder is in use is looked
+Built by `app`, which hands it to ingestion (passages) and to search (questions). Which embedder is in use is looked
 up at every call, so one that is installed or removed meanwhile counts at once. Knows no documents and stores nothing.
 """
 

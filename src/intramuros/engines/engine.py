@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 ChatRequest = Mapping[str, Any]
-"""`messages`, and any of the sampling, tool and format fields of OpenAI's chat completions."""
+"""`messages`, and any of the sampling, tool and format fields of OpenAI's chat completions.
+
+A choice that a text of `stop` has ended has that text as its `stop_reason`, where the engine can say which it was.
+
+With `prompt` in their place (a text, or a list of texts and token numbers) it asks for the text's continuation: chunks
+and reply are `text_completion` objects then.
+"""
 
 INSIDE, OUTSIDE = "inside", "outside"
 """Where a request was answered, as the audit's `route` says it: on this machine, or by a model beyond the walls."""
@@ -46,6 +52,32 @@ class Health:
     context_tokens: int = 0
     slots: int = 0
     restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """The vectors of some inputs, in order, and how many tokens were read for them."""
+
+    vectors: list[list[float]] = field(repr=False)
+    prompt_tokens: int
+
+
+@runtime_checkable
+class CountsPrompts(Protocol):
+    """What an engine may do besides: say how long a prompt is, without reading it."""
+
+    async def prompt_tokens(self, request: ChatRequest) -> int:
+        """The tokens of a chat's prompt, template and all: what `usage` would say of it."""
+        ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """What an engine may do besides: vectors also of token numbers, with what was read."""
+
+    async def vectors(self, inputs: Sequence[str | Sequence[int]]) -> Vectors:
+        """One vector for each text or list of token numbers."""
+        ...
 
 
 class Engine(Protocol):

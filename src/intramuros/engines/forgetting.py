@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from intramuros.engines.pool import EnginePool
-from intramuros.engines.published import Notices
+from intramuros.engines.published import Notices, began
 from intramuros.errors import StorageError
 from intramuros.storage import facts
 from intramuros.storage.database import Database
@@ -30,22 +30,24 @@ class Forgetting:
 
     def __init__(self, database: Database, folder: Path, *, wait_s: float = WAIT_S) -> None:
         self._database, self._folder, self._wait_s = database, folder, wait_s
+        self._seen: int | None = None
 
     def forget(self) -> Mapping[str, int]:
         """Returns when every engine that ran has ended: how many, and how many still run after `wait_s`."""
         with self._database.write(durable=True, erasing=True) as connection:
             facts.put(connection, FACT, int(facts.get(connection, FACT, 0)) + 1)
-        notices = Notices(self._folder)
-        running = left = notices.running()
+        running = left = Notices(self._folder).running()
         until = time.monotonic() + self._wait_s
         while left and time.monotonic() < until:
             time.sleep(_POLL_S)
-            left = running & notices.running()
+            left = {(pid, start) for pid, start in left if began(pid) == start}  # a notice goes before its worker
         return {"ended": len(running - left), "still_running": len(left)}
 
-    async def watch(self, pool: EnginePool, *, also: Callable[[], object] = lambda: None) -> None:
-        """Renews the pool's engines whenever somebody asked for it, until cancelled; `also` is called then too."""
-        seen, version = await asyncio.to_thread(self._asked), -1
+    async def watch(self, pool: EnginePool) -> None:
+        """Renews the pool's engines whenever somebody asked for it, until cancelled."""
+        if self._seen is None:  # else it failed, and something may have been asked for meanwhile
+            self._seen = await asyncio.to_thread(self._asked)
+        version = -1
         while True:
             await asyncio.sleep(_LOOK_S)
             now = self._database.data_version()
@@ -57,10 +59,9 @@ class Forgetting:
                 _log.warning("whether engines are to forget can't be read: %s", error.message)
                 continue
             version = now
-            if asked != seen:
-                seen = asked
-                also()
+            if asked != self._seen:
                 _log.info("engines renewed, because something was erased: %s", await pool.renew())
+                self._seen = asked  # only now: what failed is begun again
 
     def _asked(self) -> int:
         with self._database.read() as connection:

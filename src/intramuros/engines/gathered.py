@@ -21,25 +21,32 @@ class Gathered:
     def add(self, chunk: dict[str, Any]) -> None:
         """Takes in the next chunk."""
         for part in chunk.pop("choices", ()):
-            choice = self.choices.setdefault(part["index"], {"message": {"role": "assistant", "content": None}})
-            _merge(choice["message"], part.get("delta") or {})
+            if "text" in part:
+                choice = self.choices.setdefault(part["index"], {"text": ""})
+                choice["text"] += part["text"]
+            else:
+                choice = self.choices.setdefault(part["index"], {"message": {"role": "assistant", "content": None}})
+                _merge(choice["message"], part.get("delta") or {})
             if part.get("finish_reason"):
                 choice["finish_reason"] = part["finish_reason"]
+            if part.get("stop_reason") is not None:
+                choice["stop_reason"] = part["stop_reason"]
             if part.get("logprobs"):
                 _merge_logprobs(choice.setdefault("logprobs", {}), part["logprobs"])
         self.head |= chunk
 
     def reply(self) -> dict[str, Any]:
-        """The whole `chat.completion` object."""
+        """The whole `chat.completion` or `text_completion` object."""
         choices = [
             {"index": index, "finish_reason": choice.pop("finish_reason", ""), **choice}
             for index, choice in sorted(self.choices.items())
         ]
         for choice in choices:
-            message = choice["message"]
-            if message["content"] is None and not message.get("tool_calls"):
+            message = choice.get("message")
+            if message and message["content"] is None and not message.get("tool_calls"):
                 message["content"] = ""
-        return self.head | {"object": "chat.completion", "choices": choices}
+        kind = "text_completion" if self.head.get("object") == "text_completion" else "chat.completion"
+        return self.head | {"object": kind, "choices": choices}
 
 
 def _merge(message: dict[str, Any], delta: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """The local engine: a model in a supervised child process, or the one that another process of this user runs already.
 
 Called by the pool. A worker that dies is started again, after a pause that doubles while it keeps dying; one that does
-not answer for `engine_silence_s` is ended and replaced. Requests that were running get EngineDied or EngineTimeout, new
-ones wait for the next worker. It knows no routes, users or documents.
+not answer for `engine_silence_s`, or computes without being asked, is ended and replaced. Requests that were running
+get EngineDied or EngineTimeout, new ones wait for the next worker. It knows no routes, users or documents.
 """
 
 from __future__ import annotations
@@ -10,23 +10,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import signal
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from intramuros.engines.child import Child, cause_in
-from intramuros.engines.decrypted import in_memory
-from intramuros.engines.engine import ChatRequest, Health, Reply
+from intramuros.background import begin, begin_always, place_of
+from intramuros.engines.child import cause_in
+from intramuros.engines.engine import ChatRequest, Health, Reply, Vectors
+from intramuros.engines.loading import Load
 from intramuros.engines.openai_http import OpenAIHttp
-from intramuros.engines.options import EngineOptions
-from intramuros.engines.parameters import parameters
-from intramuros.engines.published import Notice, Notices, began, remove_socket
-from intramuros.engines.rights import rights
+from intramuros.engines.options import EngineOptions, seeing
+from intramuros.engines.published import Notices, began
+from intramuros.engines.run import END_GRACE_S, Run
+from intramuros.engines.runners import runner_of
+from intramuros.engines.starting import Starter
+from intramuros.engines.unasked import patience_of
 from intramuros.errors import (
     BadRequest,
     EngineDied,
@@ -35,11 +36,11 @@ from intramuros.errors import (
     EngineTimeout,
     IntramurosError,
     IsolationTooWeak,
-    ModelFileError,
 )
 from intramuros.models.installed import InstalledModel
+from intramuros.models.memory import Footprint
 from intramuros.privacy.egress import Egress
-from intramuros.security.isolation import Confinement, confinement
+from intramuros.security.isolation import Confinement
 from intramuros.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -49,65 +50,25 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 STEADY_S = 60.0
 """A worker that lived this long was well; the next pause starts from the beginning."""
 MOST_FAILED_LOADS = 5
-LONGEST_PROBE_INTERVAL_S = 10.0
 CAN = {"chat": "writes answers", "embed": "turns texts into vectors", "rerank": "ranks texts"}
-ATTACHED_POLL_S = 0.5
-END_GRACE_S = 0.5
-
-
-@dataclass(eq=False)
-class Run:
-    """One life of a worker. `child` is None when another process supervises it."""
-
-    http: OpenAIHttp
-    socket: Path
-    pid: int
-    context_tokens: int
-    slots: int
-    child: Child | None = None
-    confinement: Confinement = field(default_factory=Confinement)
-    hangs: bool = False
-    active: int = 0
-    started: float = field(default_factory=time.monotonic)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    told: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @contextlib.contextmanager
-    def asked(self) -> Iterator[None]:
-        """Counts a request while it is answered or waits for a slot."""
-        self.active += 1
-        try:
-            yield
-        finally:
-            self.active -= 1
-            if not self.active:
-                self.told.set()
-
-    def kill(self) -> None:
-        """Ends a worker that hangs, also one of another process: that one will see it and start another."""
-        self.ended.set()
-        if began(self.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-
-    async def close(self) -> None:
-        """Closes the connections, after those that wait on a worker that is gone have been told."""
-        self.told.clear()
-        if self.active:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(END_GRACE_S):
-                    await self.told.wait()
-        await self.http.close()
 
 
 class LocalEngine:
     """Runs one model on this machine; satisfies `engines.engine.Engine`. Make it with `start`."""
 
     def __init__(
-        self, model: InstalledModel, options: EngineOptions, folder: Path, settings: Settings, *, egress: Egress
+        self,
+        model: InstalledModel,
+        options: EngineOptions,
+        folder: Path,
+        settings: Settings,
+        *,
+        egress: Egress,
+        load: Load | None = None,
     ) -> None:
-        self.installed, self.options, self.settings, self.egress = model, options, settings, egress
-        self.notices = Notices(folder)
+        options = seeing(options) if model.projector else options
+        self.installed, self.options, self.settings = model, options, settings
+        self._starter = Starter(model, options, settings, egress, Notices(folder), load or Load(), runner_of(model))
         self.restarts = 0
         self._run: Run | None = None
         self._failure: IntramurosError | None = None
@@ -118,15 +79,22 @@ class LocalEngine:
 
     @classmethod
     async def start(
-        cls, model: InstalledModel, options: EngineOptions, folder: Path, settings: Settings, *, egress: Egress
+        cls,
+        model: InstalledModel,
+        options: EngineOptions,
+        folder: Path,
+        settings: Settings,
+        *,
+        egress: Egress,
+        load: Load | None = None,
     ) -> LocalEngine:
-        """Loads the model, or finds the engine that has it. `folder` holds sockets and notices.
+        """Loads the model, or finds the engine that has it. `folder` holds sockets and notices; `load` says how far.
 
         Raises: EngineLoadFailed with its cause.
         """
-        engine = cls(model, options, folder, settings, egress=egress)
-        engine._run = await engine._load()
-        engine._supervisor = asyncio.create_task(engine._supervise(), name=f"engine {model.name}")
+        engine = cls(model, options, folder, settings, egress=egress, load=load)
+        engine._run = await engine._starter.run()
+        engine._supervisor = begin(engine._supervise(), name=f"supervise the engine of {model.name}")
         return engine
 
     @property
@@ -163,6 +131,16 @@ class LocalEngine:
         """The walls around its process, None while there is none."""
         return self._run.confinement if self._run else None
 
+    @property
+    def footprint(self) -> Footprint | None:
+        """What it took when it loaded, by its own log; None while there is none, or another process supervises it."""
+        return self._run.child.footprint if self._run and self._run.child else None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process runs the worker, and its memory is ours."""
+        return self._run is None or self._run.child is not None
+
     async def generate(self, request: ChatRequest) -> Reply:
         """Completes a chat."""
         return await self._asked(lambda http: http.generate(request), kind="chat")
@@ -183,6 +161,10 @@ class LocalEngine:
         """One vector for each text."""
         return await self._asked(lambda http: http.embed(texts), kind="embed")
 
+    async def vectors(self, inputs: Sequence[str | Sequence[int]]) -> Vectors:
+        """One vector for each text or list of tokens, and what was read."""
+        return await self._asked(lambda http: http.vectors(inputs), kind="embed")
+
     async def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
         """One score for each text."""
         return await self._asked(lambda http: http.rerank(query, texts), kind="rerank")
@@ -190,6 +172,10 @@ class LocalEngine:
     async def tokenise(self, text: str) -> list[int]:
         """The text's tokens."""
         return await self._asked(lambda http: http.tokenise(text), kind=self.options.kind)
+
+    async def prompt_tokens(self, request: ChatRequest) -> int:
+        """How long a chat's prompt is."""
+        return await self._asked(lambda http: http.prompt_tokens(request), kind="chat")
 
     async def health(self) -> Health:
         """How it is now."""
@@ -213,12 +199,12 @@ class LocalEngine:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
         if self._ending is not None:
-            await self._ending
-        if (run := self._run) is not None:
-            self._run = None
-            await self._end(run)
+            await asyncio.wait({self._ending})
+        run, self._run = self._run, None
         async with self._changed:
             self._changed.notify_all()
+        if run is not None:
+            await self._starter.end(run)
 
     async def _asked(self, ask: Callable[[OpenAIHttp], Awaitable[T]], *, kind: str) -> T:
         """Asks the present worker; says what became of it if it goes meanwhile."""
@@ -270,16 +256,20 @@ class LocalEngine:
 
     async def _supervise(self) -> None:
         """Watches the worker and replaces it when it goes, until `close`."""
-        pause_s = FIRST_PAUSE_S
+        pause_s, silence_s = FIRST_PAUSE_S, self.settings.engine_silence_s
+        patience = patience_of(silence_s)
         while True:
             run = self._run
             assert run is not None
-            async with _cancelled_after(self._probe(run)):
-                await self._until_ended(run)
-            log.warning("the engine of %s ended%s; starting it again", self.model, " (it hung)" if run.hangs else "")
+            async with (
+                _cancelled_after(partial(run.end_if_it_hangs, silence_s)),
+                _cancelled_after(partial(run.end_if_it_burns, patience)),
+            ):
+                await run.until_ended()
+            log.warning("the engine of %s ended%s; starting it again", self.model, run.why)
             self._run = None
-            self._ending = asyncio.create_task(self._end(run))
-            await asyncio.shield(self._ending)
+            self._ending = begin(self._starter.end(run), name=f"end the engine of {self.model}")
+            await asyncio.wait({self._ending})  # however that goes, the next one is started
             self.restarts += 1
             pause_s = FIRST_PAUSE_S if time.monotonic() - run.started > STEADY_S else pause_s
             for attempt in range(MOST_FAILED_LOADS):
@@ -291,127 +281,26 @@ class LocalEngine:
                 return
 
     async def _loaded_again(self, *, last: bool) -> bool:
+        run: Run | None = None
+        failure: IntramurosError | None = None
         try:
-            run = await self._load()
+            run = await self._starter.run()
         except (EngineError, IsolationTooWeak) as error:
             log.warning("the engine of %s does not start: %s", self.model, error.message)
-            failure: IntramurosError | None = error if last else None
-            run = None
-        else:
-            failure = None
-        self._run, self._failure = run, failure  # before anything can be cancelled
+            failure = error
+        except Exception as error:  # nobody foresaw it, such as a system that has no process left
+            log.error("the engine of %s does not start: %s", self.model, place_of(error))  # noqa: TRY400 - no values
+            failure = EngineLoadFailed("The engine can't be started again; the server's log says why.")
+        self._run, self._failure = run, failure if last else None  # before anything can be cancelled
         async with self._changed:
             self._changed.notify_all()
         return run is not None
 
-    async def _until_ended(self, run: Run) -> None:
-        if run.child is not None:
-            await run.child.ended.wait()
-            run.ended.set()
-            return
-        while began(run.pid) and not run.ended.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ATTACHED_POLL_S):
-                    await run.ended.wait()
-        run.ended.set()
-
-    async def _probe(self, run: Run) -> None:
-        """While requests run, asks the engine now and then whether it still goes round; ends one that does not."""
-        silence_s = self.settings.engine_silence_s
-        interval_s = min(silence_s / 2, LONGEST_PROBE_INTERVAL_S)
-        while True:
-            await asyncio.sleep(interval_s)
-            if not run.active:
-                continue
-            try:
-                async with asyncio.timeout(silence_s - interval_s):
-                    await run.http.slots()
-            except TimeoutError:
-                run.hangs = True
-                run.kill()
-                return
-            except EngineDied:
-                continue
-
-    async def _load(self) -> Run:
-        """Finds a running engine of this model, or starts a worker. Raises: EngineLoadFailed."""
-        async with self.notices.loading(self.model):
-            notice = self.notices.find(self.model, sha256=self.installed.sha256)
-            if notice is not None and (attached := await self._attach(notice)):
-                return attached
-            return await self._start_worker()
-
-    async def _attach(self, notice: Notice) -> Run | None:
-        walls = confinement(notice.pid, notice.confined)
-        walls.require(self.settings.isolation_required, what="the engine that another process started")
-        socket = Path(notice.socket)
-        run = Run(self._http(socket), socket, notice.pid, notice.context_tokens, notice.slots, confinement=walls)
-        try:
-            async with asyncio.timeout(min(self.settings.engine_silence_s, LONGEST_PROBE_INTERVAL_S)):
-                await run.http.slots()
-        except BaseException as error:
-            await run.http.close()
-            if isinstance(error, TimeoutError | EngineDied):
-                return None
-            raise
-        return run
-
-    async def _start_worker(self) -> Run:
-        socket = self.notices.new_socket()
-        try:
-            async with in_memory(self.installed) as (path, inherits):
-                child = await Child.start(
-                    parameters(self.options, model=path, name=self.model, socket=socket),
-                    socket=socket,
-                    rights=rights(self.options, self.installed.header, model=path, socket=socket, inherits=inherits),
-                    timeout_s=self.settings.engine_load_timeout_s,
-                    required=self.settings.isolation_required,
-                )
-        except ModelFileError as error:
-            remove_socket(socket)
-            raise EngineLoadFailed(error.message, hint=error.hint) from error
-        except BaseException:
-            remove_socket(socket)
-            raise
-        http = self._http(socket)
-        try:
-            slots = await http.slots()
-        except BaseException as error:
-            await http.close()
-            await child.stop()
-            remove_socket(socket)
-            if isinstance(error, EngineDied):
-                raise EngineLoadFailed("The engine stopped right after it had loaded the model.") from error
-            raise
-        run = Run(http, socket, child.pid, int(slots[0]["n_ctx"]), len(slots), child, child.confinement)
-        notice = Notice(
-            socket=str(socket),
-            pid=child.pid,
-            began=began(child.pid),
-            sha256=self.installed.sha256,
-            context_tokens=run.context_tokens,
-            slots=run.slots,
-            confined=child.confinement.to_json(),
-        )
-        self.notices.publish(self.model, notice)
-        return run
-
-    async def _end(self, run: Run) -> None:
-        run.ended.set()
-        if run.child is not None:
-            self.notices.withdraw(self.model, pid=run.pid)
-            await run.child.stop()
-            remove_socket(run.socket)
-        await run.close()
-
-    def _http(self, socket: Path) -> OpenAIHttp:
-        return OpenAIHttp(self.egress.unix(socket), model=self.model)
-
 
 @asynccontextmanager
-async def _cancelled_after(coroutine: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def _cancelled_after(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Runs something beside the body, and ends it with the body."""
-    task = asyncio.create_task(coroutine)
+    task = begin_always(work, name="watch an engine")
     try:
         yield
     finally:

@@ -1,6 +1,6 @@
 """Speaks to a model server over HTTP in llama.cpp's dialect of OpenAI's API, and turns its failures into ours.
 
-Called by `engines.local` and by autotuning. It knows a client session and nothing of processes or time: a broken
+Called by `engines.starting` and by autotuning. It knows a client session and nothing of processes or time: a broken
 connection is EngineDied, and whoever finds that an engine hangs breaks its connections. Prompts and answers pass
 through and are never logged.
 """
@@ -15,21 +15,45 @@ from typing import Any, Protocol
 
 import orjson
 
-from intramuros.engines.engine import ChatRequest, Reply, Usage
+from intramuros.engines.adapters import FIELD, Adapters
+from intramuros.engines.engine import ChatRequest, Reply, Usage, Vectors
 from intramuros.engines.gathered import Gathered
 from intramuros.errors import BadRequest, ContextOverflow, EngineDied, EngineError, IntramurosError
+from intramuros.models.sampling import NAMES
 from intramuros.privacy.egress import as_connection_errors
 
 BASE = "http://engine"
 HEADERS = {"Content-Type": "application/json"}
+ONCE = {**HEADERS, "Connection": "close"}
+"""For streams: llama.cpp's server ends the connection after each, but says that it keeps it, so that the next request
+would be written to a connection that is gone, and once more to a new one."""
 DONE = b"[DONE]"
+UNNAMED = b'"system_fingerprint":"b0-unknown"'
+"""What the engine's package says of its build: it was made without the number that llama.cpp gives it."""
+SAID = b'"__verbose":'
+"""What the engine says of a generation besides, asked for where only that tells which text of `stop` has ended it."""
 OURS = frozenset(
-    {"stream", "stream_options", "id_slot", "slot_id", "cache_prompt", "n_cache_reuse", "lora", "return_progress"}
+    {
+        "stream",
+        "stream_options",
+        "id_slot",
+        "slot_id",
+        "cache_prompt",
+        "n_cache_reuse",
+        "lora",
+        "return_progress",
+        FIELD,
+    }
 )
 """Switches of the engine that a request may not set: they belong to whoever runs it."""
 REFUSED = frozenset({400, 404, 405, 415, 422})
-REFUSALS = ("JSON schema", "grammar", "input is not supported")
+REFUSALS = ("JSON schema", "grammar", "input is not supported", "does not support")
 """What the engine says of requests it refuses with the status of a failure."""
+UNSUPPORTED = " is not supported"
+"""What `worker.transformers` says of a field, after its name."""
+OVERFLOWS = ("maximum context length", "prompt is too long", "exceeds the available context size")
+"""What vLLM and others say of a prompt that is too long; which of its numbers is which differs."""
+NO_ADAPTERS = Adapters()
 MOST_REQUESTS = 128
 """Requests the engine is given at once; more wait here. Fewer than the server's threads, so that a probe finds one."""
 
@@ -80,37 +104,45 @@ class Session(Protocol):
 class OpenAIHttp:
     """One model server, which calls its model `model`."""
 
-    def __init__(self, session: Session, *, model: str) -> None:
-        self.session, self.model = session, model
+    def __init__(
+        self, session: Session, *, model: str, adapters: Adapters = NO_ADAPTERS, fingerprint: str = ""
+    ) -> None:
+        """`fingerprint`: what replies say of the build and the model; empty: what the server says."""
+        self.session, self.model, self.adapters, self.fingerprint = session, model, adapters, fingerprint
+        self._named_build = f'"system_fingerprint":"{fingerprint}"'.encode() if fingerprint else UNNAMED
         self._places = asyncio.Semaphore(MOST_REQUESTS)
 
     async def generate(self, request: ChatRequest) -> Reply:
-        """Completes a chat. Raises: as the engine contract."""
+        """Completes a chat, or continues a text. Raises: as the engine contract."""
         if request.get("tools") and request.get("logprobs"):  # the engine does not stream both
             raw = await self.post("/v1/chat/completions", self._chat(request))
+            if self.fingerprint:
+                raw["system_fingerprint"] = self.fingerprint
         else:
             gathered = Gathered()
             async with aclosing(self.stream(request)) as chunks:
                 async for chunk in chunks:
                     gathered.add(orjson.loads(chunk))
             raw = gathered.reply()
-        choice = (raw.get("choices") or [{}])[0]
-        text = (choice.get("message") or {}).get("content") or ""
-        return Reply(text, choice.get("finish_reason") or "", usage_in(raw), raw)
+        return reply_in(raw)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[bytes]:
         """Completes a chat chunk by chunk; closing it closes the connection, which ends the generation."""
         body = self._chat(request) | {"stream": True, "stream_options": {"include_usage": True}}
-        async with self._answer("/v1/chat/completions", body) as response:
+        path = "/v1/completions" if "prompt" in request else "/v1/chat/completions"
+        if request.get("stop") and "prompt" not in request:
+            body["verbose"] = True
+        async with self._answer(path, body) as response:
             read, rest, is_done = response.content.readany, b"", False
-            while block := await read():  # to the end, so that the connection serves the next request
+            named = self._named_build
+            while block := await read():
                 *events, rest = (rest + block).split(b"\n\n")
                 for event in events:
                     data = _data(event)
                     if data == DONE:
                         is_done = True
                     elif data:
-                        yield data
+                        yield (_stopped(data) if SAID in data else data).replace(UNNAMED, named, 1)
             if not is_done:
                 raise EngineDied()
 
@@ -120,6 +152,12 @@ class OpenAIHttp:
             return []
         raw = await self.post("/v1/embeddings", {"input": list(texts), "encoding_format": "float"})
         return [entry["embedding"] for entry in sorted(raw["data"], key=lambda entry: int(entry["index"]))]
+
+    async def vectors(self, inputs: Sequence[str | Sequence[int]]) -> Vectors:
+        """One vector for each text or list of tokens, and how many tokens were read."""
+        raw = await self.post("/v1/embeddings", {"input": list(inputs), "encoding_format": "float"})
+        found = [entry["embedding"] for entry in sorted(raw["data"], key=lambda entry: int(entry["index"]))]
+        return Vectors(found, usage_in(raw).prompt_tokens)
 
     async def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
         """One score for each text."""
@@ -134,6 +172,10 @@ class OpenAIHttp:
     async def tokenise(self, text: str) -> list[int]:
         """The text's tokens, without special ones."""
         return list((await self.post("/tokenize", {"content": text, "add_special": False}))["tokens"])
+
+    async def prompt_tokens(self, request: ChatRequest) -> int:
+        """The tokens of a chat's prompt, as the engine would read it."""
+        return int((await self.post("/v1/chat/completions/input_tokens", self._chat(request)))["input_tokens"])
 
     async def slots(self) -> list[dict[str, Any]]:
         """Its slots: `n_ctx`, `is_processing`. The loop that computes answers, so an answer shows that it goes round.
@@ -160,16 +202,17 @@ class OpenAIHttp:
         await self.session.close()
 
     def _chat(self, request: ChatRequest) -> dict[str, Any]:
-        return {name: value for name, value in request.items() if name not in OURS} | {"model": self.model}
+        asked = {name: value for name, value in request.items() if name not in OURS}
+        return asked | {"model": self.model} | self.adapters.fields(request.get(FIELD))
 
     @asynccontextmanager
     async def _answer(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[Response]:
         """Sends a request; inside, its answer has begun and is a success. Leaving closes the connection."""
-        data = orjson.dumps(body)
+        data, headers = orjson.dumps(body), ONCE if body.get("stream") else HEADERS
         async with self._places:
             try:
                 with as_connection_errors():
-                    response = await self._begun(lambda: self.session.post(BASE + path, data=data, headers=HEADERS))
+                    response = await self._begun(lambda: self.session.post(BASE + path, data=data, headers=headers))
                     try:
                         if response.status != 200:
                             raise error_from(response.status, await response.read())
@@ -191,6 +234,13 @@ class OpenAIHttp:
             return await send()
 
 
+def reply_in(raw: dict[str, Any]) -> Reply:
+    """A whole answer as the engine contract has it."""
+    choice = (raw.get("choices") or [{}])[0]
+    text = choice.get("text") or (choice.get("message") or {}).get("content") or ""
+    return Reply(text, choice.get("finish_reason") or "", usage_in(raw), raw)
+
+
 def usage_in(raw: Mapping[str, Any]) -> Usage:
     """The tokens of a reply or of a stream's last chunk."""
     usage = raw.get("usage") or {}
@@ -198,18 +248,23 @@ def usage_in(raw: Mapping[str, Any]) -> Usage:
     return Usage(usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0), cached)
 
 
-def error_from(status: int, body: bytes) -> IntramurosError:
-    """The engine's error as ours. What the engine says of a request may quote it, so only known messages are kept."""
+def error_from(status: int, body: bytes, *, who: str = "engine") -> IntramurosError:
+    """The engine's error as ours, or that of `who` it came from.
+
+    What an engine says of a request may quote it, so only known messages are kept.
+    """
     try:
         error = orjson.loads(body)["error"]
         kind, said = str(error.get("type", "")), str(error.get("message", ""))
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        return EngineError(f"The engine answered with status {status}.")
+        return EngineError(f"The {who} answered with status {status}.")
     if kind == "exceed_context_size_error":
         prompt, context = int(error.get("n_prompt_tokens", 0)), int(error.get("n_ctx", 0))
         return ContextOverflow(
             f"The prompt has {prompt} tokens; this model reads {context}.", prompt_tokens=prompt, context_tokens=context
         )
+    if error.get("code") == "context_length_exceeded" or any(words in said for words in OVERFLOWS):
+        return ContextOverflow("The prompt has more tokens than this model reads.")
     if "too large to process" in said or "input is too large" in said or "larger than the max context" in said:
         numbers = [int(number) for number in re.findall(r"\d+", said)[:2]]
         prompt, context = [*numbers, 0, 0][:2]
@@ -217,22 +272,24 @@ def error_from(status: int, body: bytes) -> IntramurosError:
             "The text has more tokens than this model reads.", prompt_tokens=prompt, context_tokens=context
         )
     if status in REFUSED or kind == "not_supported_error" or any(word in said for word in REFUSALS):
-        return BadRequest(_refusal(said))
-    return EngineError(f"The engine answered with status {status}.")
+        return BadRequest(_refusal(said, who))
+    return EngineError(f"The {who} answered with status {status}.")
 
 
-def _refusal(said: str) -> str:
-    """Why the engine refuses a request, in plain words that quote nothing of it."""
+def _refusal(said: str, who: str) -> str:
+    """Why `who` refuses a request, in plain words that quote nothing of it."""
+    if (name := said.removesuffix(UNSUPPORTED)) in NAMES:
+        return f"The {who} does not support '{name}' with this model."
     low = said.lower()
     if "schema" in low or "grammar" in low:
-        return "The JSON schema or grammar of the response format is invalid, or uses what the engine does not know."
+        return f"The JSON schema or grammar of the response format is invalid, or uses what the {who} does not know."
     if "image" in low or "audio" in low or "multimodal" in low or "media" in low:
         return "This model reads text only."
     if "tool" in low:
         return "The tools or the tool choice are invalid, or this model does not take them."
     if "template" in low or "role" in low:
         return "The model's chat template does not accept these messages; check their roles and their order."
-    return "The engine does not accept this request; check the types and the ranges of its fields."
+    return f"The {who} does not accept this request; check the types and the ranges of its fields."
 
 
 def _data(event: bytes) -> bytes:
@@ -247,6 +304,16 @@ def _data(event: bytes) -> bytes:
         wrapped = b'{"error":' + data + b"}"
         raise error_from(_status_in(wrapped), wrapped)
     return b""
+
+
+def _stopped(data: bytes) -> bytes:
+    """The chunk with the text that has ended its choice; the rest of what the engine says of it stays here."""
+    chunk = orjson.loads(data)
+    said = chunk.pop("__verbose")
+    if said.get("stop_type") == "word":
+        for choice in chunk.get("choices", ()):
+            choice["stop_reason"] = said.get("stopping_word")
+    return orjson.dumps(chunk)
 
 
 def _status_in(data: bytes) -> int:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import orjson
 
@@ -22,6 +22,9 @@ from intramuros.privacy.redact.aliases import Aliases
 from intramuros.privacy.redact.chat import ChatHider
 from intramuros.privacy.redact.redactor import Redactor
 from intramuros.privacy.redact.restore import Restorer
+
+Given = TypeVar("Given")
+Sent = TypeVar("Sent")
 
 SPOKEN = ("content", "refusal", "reasoning_content", "reasoning")
 """Fields of a message that are text a model wrote."""
@@ -38,6 +41,7 @@ class OutsideEngine:
         self._policy = redactor.policy.version
         self.restored = 0
         self.unknown = 0
+        self.is_sent = False
 
     @property
     def model(self) -> str:
@@ -62,14 +66,14 @@ class OutsideEngine:
 
     async def generate(self, request: ChatRequest) -> Reply:
         """The whole reply, restored. Raises: DetectorFailed, TextBlocked, BadRequest before anything is sent."""
-        reply = await self._engine.generate(await asyncio.to_thread(self._hider.hide, request))
+        reply = await self._engine.generate(await self._hidden(self._hider.hide, request))
         raw = {name: value for name, value in reply.raw.items() if name in ENVELOPE}
         raw["choices"] = [self._whole(choice) for choice in reply.raw.get("choices") or []]
         return Reply(self._restored(reply.text, counts=False), reply.finish_reason, reply.usage, raw)
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[bytes]:
         """The reply chunk by chunk, restored. Raises: as `generate`."""
-        hidden = await asyncio.to_thread(self._hider.hide, request)
+        hidden = await self._hidden(self._hider.hide, request)
         spoken = _Spoken(self._aliases)
         last: dict[str, Any] = {}
         try:
@@ -86,16 +90,16 @@ class OutsideEngine:
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector for each text, hidden. Raises: as `generate`."""
-        return await self._engine.embed(await asyncio.to_thread(self._hider.hide_texts, _only_text(texts)))
+        return await self._engine.embed(await self._hidden(self._hider.hide_texts, _only_text(texts)))
 
     async def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
         """How well each text answers the query, all hidden. Raises: as `generate`."""
-        hidden = await asyncio.to_thread(self._hider.hide_texts, _only_text([query, *texts]))
+        hidden = await self._hidden(self._hider.hide_texts, _only_text([query, *texts]))
         return await self._engine.rerank(hidden[0], hidden[1:])
 
     async def tokenise(self, text: str) -> list[int]:
         """The token numbers of the hidden text. Raises: as `generate`."""
-        hidden = await asyncio.to_thread(self._hider.hide_texts, _only_text([text]))
+        hidden = await self._hidden(self._hider.hide_texts, _only_text([text]))
         return await self._engine.tokenise(hidden[0])
 
     async def health(self) -> Health:
@@ -105,6 +109,12 @@ class OutsideEngine:
     async def close(self) -> None:
         """Closes the engine."""
         await self._engine.close()
+
+    async def _hidden(self, hide: Callable[[Given], Sent], text: Given) -> Sent:
+        """What is sent. From then on it counts as sent: whether it arrived can't be known."""
+        hidden = await asyncio.to_thread(hide, text)
+        self.is_sent = True
+        return hidden
 
     def _whole(self, choice: dict[str, Any]) -> dict[str, Any]:
         message = dict(choice.get("message") or {})

@@ -1,6 +1,6 @@
 """Where a running engine can be found by the user's other processes, so that a model is loaded once.
 
-Called by `engines.local`. A command beside a running server reads the notice, finds the socket and uses the server's
+Called by `engines.starting`. A command beside a running server reads the notice, finds the socket and uses the server's
 engine. Notices and sockets are in a folder of mode 0700; whoever finds a notice of a process that is gone removes it.
 """
 
@@ -19,6 +19,8 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from intramuros.engines.unasked import forget
+
 LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel takes 107 and the engine cuts longer ones silently. Source: unix(7), sun_path."""
 LOCK_POLL_S = 0.05
@@ -34,6 +36,8 @@ class Notice:
     sha256: str
     context_tokens: int
     slots: int
+    size_bytes: int = 0
+    """The memory it takes, by its own log; 0 where that doesn't say."""
     confined: dict[str, bool] = field(default_factory=dict)
     """What the worker said of its confinement."""
 
@@ -62,15 +66,19 @@ class Notices:
             return None
         return notice if notice.sha256 == sha256 and _is_ours(Path(notice.socket)) else None
 
-    def running(self) -> set[tuple[int, int]]:
-        """Every worker that has a notice and still runs: its process, and when that began."""
-        found = set()
-        for path in self.folder.glob("*.json"):
+    def all(self) -> dict[str, Notice]:
+        """Every engine that has a notice and still runs, by model."""
+        found = {}
+        for path in sorted(self.folder.glob("*.json")):
             with contextlib.suppress(OSError, ValueError, TypeError):
                 notice = Notice(**json.loads(path.read_text(encoding="utf-8")))
                 if notice.is_alive:
-                    found.add((notice.pid, notice.began))
+                    found[path.stem] = notice
         return found
+
+    def running(self) -> set[tuple[int, int]]:
+        """Every worker that has a notice and still runs: its process, and when that began."""
+        return {(notice.pid, notice.began) for notice in self.all().values()}
 
     def publish(self, name: str, notice: Notice) -> None:
         """Puts a notice up, whole or not at all."""
@@ -126,6 +134,7 @@ def remove_socket(path: Path) -> None:
     """Removes a socket, and its folder if that was made for it."""
     with contextlib.suppress(OSError):
         path.unlink()
+    forget(path)
     if path.parent.name.startswith("intramuros-"):
         shutil.rmtree(path.parent, ignore_errors=True)
 

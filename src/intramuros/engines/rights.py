@@ -5,17 +5,16 @@ Made by whoever starts a worker, which confines itself with it before it reads t
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 import sysconfig
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import intramuros
 from intramuros.engines.options import EngineOptions, footprint
-from intramuros.errors import EngineLoadFailed
+from intramuros.engines.runners import LLAMA, Runner
 from intramuros.models.gguf import GgufHeader
 
 SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
@@ -53,26 +52,41 @@ class Rights:
 
 
 def rights(
-    options: EngineOptions, header: GgufHeader, *, model: Path, socket: Path, inherits: tuple[int, ...] = ()
+    options: EngineOptions,
+    header: GgufHeader,
+    *,
+    files: Sequence[Path],
+    socket: Path,
+    runner: Runner = LLAMA,
+    inherits: tuple[int, ...] = (),
+    beside_bytes: int = 0,
 ) -> Rights:
     """The rights of an engine that runs this model with these options.
+
+    `files`: what it loads, of which `beside_bytes` are not the model's own.
 
     On a GPU memory is not limited: drivers map all of the card's memory, and more, into the process.
     """
     on_gpu = options.gpu_layers != 0
     return Rights(
-        read=(*libraries(), *THE_MACHINE, str(model), *((*GPU_LIBRARIES, *GPU_FACTS) if on_gpu else ())),
+        read=(
+            *libraries(runner),
+            *THE_MACHINE,
+            *runner.reads,
+            *map(str, files),
+            *((*GPU_LIBRARIES, *GPU_FACTS) if on_gpu else ()),
+        ),
         listen_in=str(socket.parent),
         inherits=inherits,
         devices=_gpu_devices() if on_gpu else (),
-        data_bytes=None if on_gpu else data_bytes(options, header),
-        address_bytes=None if on_gpu else address_bytes(options, header),
+        data_bytes=None if on_gpu else data_bytes(options, header) + 2 * beside_bytes,
+        address_bytes=None if on_gpu else address_bytes(options, header) + 4 * beside_bytes,
     )
 
 
 def trial_rights(folder: Path) -> Rights:
     """The rights of an engine on the processor, without a model: for trying what holds."""
-    return Rights(read=(*libraries(), *THE_MACHINE), listen_in=str(folder))
+    return Rights(read=(*libraries(LLAMA), *THE_MACHINE), listen_in=str(folder))
 
 
 def data_bytes(options: EngineOptions, header: GgufHeader) -> int:
@@ -93,20 +107,11 @@ def address_bytes(options: EngineOptions, header: GgufHeader) -> int:
     return data_bytes(options, header) + header.tensor_bytes + arenas + ROOM_BYTES
 
 
-def module_folders() -> list[str]:
-    """Where the worker finds what it imports: this package and xllamacpp. Raises: EngineLoadFailed."""
-    spec = importlib.util.find_spec("xllamacpp")
-    if spec is None or spec.origin is None:
-        raise EngineLoadFailed("The engine is not installed: xllamacpp is missing.", hint="Install intramuros again.")
-    ours = Path(intramuros.__file__).parent.parent
-    return list(dict.fromkeys([str(ours), str(Path(spec.origin).parent.parent)]))
-
-
-def libraries() -> tuple[str, ...]:
-    """Python's own modules, ours, the engine's, and the system's shared libraries."""
+def libraries(runner: Runner) -> tuple[str, ...]:
+    """Python's own modules, ours, the engine's, and the system's shared libraries. Raises: EngineLoadFailed."""
     python = [sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib")] + [str(Path(sys.base_prefix) / "lib")]
     named = [path for path in os.environ.get("LD_LIBRARY_PATH", "").split(":") if Path(path).is_absolute()]
-    return tuple(dict.fromkeys([*module_folders(), *python, *SYSTEM_LIBRARIES, *named]))
+    return tuple(dict.fromkeys([*runner.module_folders(), *python, *SYSTEM_LIBRARIES, *named]))
 
 
 def _gpu_devices(dev: Path = Path("/dev")) -> tuple[str, ...]:

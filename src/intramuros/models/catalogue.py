@@ -19,15 +19,16 @@ import difflib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from typing import Any, Literal
 
 from intramuros.errors import ModelNotFound
-from intramuros.models.gguf import POOLING_RANK, GgufHeader, Recurrent
+from intramuros.models.gguf import GgufHeader, Recurrent
 from intramuros.models.machine import Machine
-from intramuros.models.memory import ACTIVATIONS_PER_WIDTH, OUTPUTS_PER_SLOT, PHYSICAL_BATCH, kv_cache_bytes
+from intramuros.models.memory import predict
+from intramuros.models.pooling import BY_ITSELF, RANK
 
 Reasoning = Literal["none", "optional", "always"]
 """Whether the model thinks aloud before it answers: never, when its chat template is told to, or in any case."""
@@ -115,18 +116,19 @@ class Embedding:
 
     A weight is given only where published figures put the embedder beside or above BM25 in French, German, Italian and
     English. What comes before a question and before a passage is as its publisher says; without it vectors are worse.
+    `least_dimensions`: it was trained so that vectors cut to that many numbers or more keep their sense (Matryoshka).
     """
 
     fusion_weight: float | None
     query_prefix: str = ""
     passage_prefix: str = ""
+    least_dimensions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueModel:
     """One model of the catalogue. Units: `parameters` and `active_parameters` are counts, `_bytes`, `_tokens`.
 
-    `memory_bytes`: weights, the cache of one conversation of 8,192 tokens, or as long as it can be, and scratch memory.
     `preference` orders what is offered: an editorial choice by what the models' publishers and public comparisons say,
     not a measurement on anyone's documents.
     """
@@ -144,7 +146,6 @@ class CatalogueModel:
     source: PackageSource | HubSource
     sha256: str | None
     size_bytes: int | None
-    memory_bytes: int
     reasoning: Reasoning
     good_for: str
     good_for_fr: str
@@ -153,6 +154,8 @@ class CatalogueModel:
     embedder: bool
     reranker: bool
     embedding: Embedding | None
+    same_weights: tuple[str, ...] = ()
+    """The SHA-256 of its weights in other formats and precisions: such a file is judged as this model."""
 
     @property
     def file(self) -> str:
@@ -215,11 +218,17 @@ class CatalogueModel:
             experts_used=0,
             has_chat_template=self.is_chat,
             template_has_tools=False,  # not known before its file is there
+            template_has_effort=False,
             is_encoder=not self.is_chat and not shape.cache,
-            pooling=None if self.is_chat else POOLING_RANK if self.reranker else 0,
+            pooling=None if self.is_chat else RANK if self.reranker else BY_ITSELF,
             licence=self.licence.id,
             languages=self.languages,
         )
+
+    @property
+    def memory_bytes(self) -> int:
+        """Weights, the cache of one conversation of 8,192 tokens, or as long as it can be, and scratch memory."""
+        return predict(self.header, context_tokens=min(CONTEXT_TOKENS, self.context_tokens)).total_bytes
 
     @property
     def weights_bytes(self) -> int:
@@ -274,9 +283,9 @@ class Catalogue:
             + "See all of them with: intramuros models list",
         )
 
-    def by_sha256(self, sha256: str) -> CatalogueModel | None:
-        """The model whose file has this hash."""
-        return next((model for model in self.models if model.sha256 == sha256), None)
+    def by_sha256(self, *hashes: str) -> CatalogueModel | None:
+        """The model whose file, or whose weights in another format, has one of these hashes."""
+        return next((model for model in self.models if {model.sha256, *model.same_weights} & {*hashes}), None)
 
     def fitting(self, memory_bytes: int) -> list[CatalogueModel]:
         """Models that write and fit in this much memory, best first."""
@@ -336,15 +345,11 @@ def _model(entry: dict[str, Any], licences: dict[str, Licence]) -> CatalogueMode
         "architecture": architecture,
         "embedding": embedding,
         "languages": tuple(entry["languages"]),
+        "same_weights": tuple(entry.get("same_weights", ())),
         "licence": licences[entry["licence"]],
         "source": PackageSource(**source) if kind == "python-package" else HubSource(**source),
-        "memory_bytes": 0,
     }
-    plain = CatalogueModel(**model)
-    return replace(
-        plain,
-        memory_bytes=plain.weights_bytes + _beside_weights(architecture, min(CONTEXT_TOKENS, plain.context_tokens)),
-    )
+    return CatalogueModel(**model)
 
 
 def _check_embedding(entry: dict[str, Any], embedding: Embedding | None) -> None:
@@ -358,20 +363,3 @@ def _check_embedding(entry: dict[str, Any], embedding: Embedding | None) -> None
         raise ValueError(f"{name}: a fusion weight is more than 0 and at most 1, or null")
     if missing := FUSED_LANGUAGES - set(entry["languages"]):
         raise ValueError(f"{name}: a fused embedder speaks {', '.join(sorted(missing))} too")
-
-
-def _beside_weights(shape: Architecture, context_tokens: int) -> int:
-    """Cache of one conversation and scratch memory; see `models.memory` for the same from a file's header."""
-    cache = sum(
-        kv_cache_bytes(
-            layers=kind.layers,
-            kv_heads=kind.kv_heads,
-            key_length=kind.key_length,
-            value_length=kind.value_length,
-            cells=min(context_tokens, kind.window_tokens + PHYSICAL_BATCH) if kind.window_tokens else context_tokens,
-        )
-        for kind in shape.cache
-    )
-    mask = context_tokens * PHYSICAL_BATCH * 6
-    activations = PHYSICAL_BATCH * 4 * ACTIVATIONS_PER_WIDTH * shape.embedding_length
-    return cache + shape.state_bytes + mask + activations + 4 * OUTPUTS_PER_SLOT * (shape.vocabulary or 0)

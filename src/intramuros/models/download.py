@@ -8,32 +8,96 @@ process itself: see `models.hub` and `models.package_source`.
 from __future__ import annotations
 
 import asyncio
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from intramuros.errors import Conflict, DownloadFailed, ModelFileError
 from intramuros.models import hub
-from intramuros.models.catalogue import CatalogueModel, HubSource, PackageSource
+from intramuros.models.catalogue import Catalogue, CatalogueModel, HubSource, PackageSource
+from intramuros.models.folder import ON_THEIR_WAY, Brought
 from intramuros.models.hub import Door, Remote
-from intramuros.models.installed import InstalledModel, InstalledModels, copied, digest_of
 from intramuros.models.package_source import fetch_member
-from intramuros.models.partial import Origin, Partial
+from intramuros.models.partial import Origin, Partial, copied
 from intramuros.models.progress import Meter, Report
-from intramuros.models.reference import FileSource, UrlSource, Wanted, parse, wanted
+from intramuros.models.reference import FileSource, FolderSource, HubFolder, UrlSource, Wanted, parse, wanted
+from intramuros.models.sealed import digest_of
+from intramuros.models.several import Way, bring, digest_here
 
 HUB_URL = "https://huggingface.co"
+
+
+class Fetched(Protocol):
+    """What a file became: a model, or a part of one."""
+
+    @property
+    def sha256(self) -> str:
+        """The hash of its file."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of its file."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Where it came from."""
+        ...
+
+
+F = TypeVar("F", bound=Fetched)
+F_co = TypeVar("F_co", bound=Fetched, covariant=True)
+
+
+class Place(Protocol[F_co]):
+    """Where a file is brought to: the models of this machine, or what stands beside one of them."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What is known by name."""
+        ...
+
+    @property
+    def incoming(self) -> Path:
+        """Where files on their way are."""
+        ...
+
+    def locked(self, name: str, *, waiting: Callable[[], None]) -> AbstractAsyncContextManager[None]:
+        """Holds the name for one download."""
+        ...
+
+    def find(self, name: str) -> F_co | None:
+        """What is there under the name. Raises: ModelFileError if it is damaged."""
+        ...
+
+    def remove(self, name: str) -> Any:
+        """Removes it."""
+        ...
+
+    def install(self, partial: Partial, *, verified: str, entry: CatalogueModel | None) -> F_co:
+        """Turns a finished half file into what it is. Raises: ModelFileError, StorageFull."""
+        ...
+
+    def install_files(self, brought: Brought, *, origin: Origin, verified: str, entry: CatalogueModel | None) -> F_co:
+        """The same of several files. Raises: ModelFileError, StorageFull; BadRequest where it must be a single one."""
+        ...
 
 
 async def pull(
     what: CatalogueModel | str,
     *,
-    to: InstalledModels,
+    to: Place[F],
     egress: Door,
     progress: Report,
     name: str | None = None,
     hub_url: str = HUB_URL,
     attempts: int = 5,
     pause_s: float = 1.0,
-) -> InstalledModel:
-    """Installs a model: an entry or a name of the catalogue, `hf:owner/repository/file`, an address or a path.
+) -> F:
+    """Installs a model: an entry or a name of the catalogue, `hf:owner/repository/file`, an address, a path, a folder.
 
     A model that is installed already is returned as it is. Two pulls of the same model wait for each other. Units:
     `attempts` at one connection in a row, `pause_s` before the second, doubling.
@@ -46,6 +110,11 @@ async def pull(
             meter.show("ready", model.size_bytes, model.size_bytes)
             return model
         origin = Origin(asked.name, str(asked.source))
+        if isinstance(asked.source, FolderSource | HubFolder):
+            way = Way(egress, hub_url, attempts, pause_s, meter)
+            model = await _of_several(asked, asked.source, to, origin=origin, way=way)
+            meter.show("ready", model.size_bytes, model.size_bytes)
+            return model
         partial = Partial(to.incoming, origin)
         meter.show("connecting", 0, asked.size_bytes)
         with partial.opened():
@@ -58,7 +127,23 @@ async def pull(
         return model
 
 
-def _there_already(asked: Wanted, to: InstalledModels) -> InstalledModel | None:
+async def _of_several(asked: Wanted, source: FolderSource | HubFolder, to: Place[F], *, origin: Origin, way: Way) -> F:
+    """Brings a model of several files; half files stay only where a later try could go on with them."""
+    folder, goes_on = to.incoming / f"{asked.name}{ON_THEIR_WAY}", False
+    way.meter.show("connecting")
+    try:
+        brought, verified = await bring(source, folder, way)
+        way.meter.show("installing")
+        return await asyncio.to_thread(to.install_files, brought, origin=origin, verified=verified, entry=asked.entry)
+    except (DownloadFailed, asyncio.CancelledError):
+        goes_on = isinstance(source, HubFolder)
+        raise
+    finally:
+        if not goes_on:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _there_already(asked: Wanted, to: Place[F]) -> F | None:
     """The installed model if it is the one asked for. Raises: Conflict if another has its name."""
     try:
         model = to.find(asked.name)
@@ -75,9 +160,11 @@ def _there_already(asked: Wanted, to: InstalledModels) -> InstalledModel | None:
     return model
 
 
-def _is_same(asked: Wanted, model: InstalledModel) -> bool:
+def _is_same(asked: Wanted, model: Fetched) -> bool:
     if asked.sha256:
         return model.sha256 == asked.sha256
+    if isinstance(asked.source, FolderSource):
+        return digest_here(asked.source) == model.sha256
     if isinstance(asked.source, FileSource):
         return asked.source.path.is_file() and digest_of(asked.source.path) == model.sha256
     return model.source == str(asked.source)

@@ -47,6 +47,13 @@ def standing(model: InstalledModel, catalogue: Catalogue) -> Standing:
 
 def _entry(model: InstalledModel, catalogue: Catalogue) -> CatalogueModel | None:
     """The entry of the same file: by its hash, or by its source where the catalogue knows no hash."""
-    if entry := catalogue.by_sha256(model.sha256):
+    if entry := catalogue.by_sha256(*model.hashes):
         return entry
     return next((entry for entry in catalogue if entry.sha256 is None and str(entry.source) == model.source), None)
+
+
+def may_cut(model: InstalledModel, dimensions: int, catalogue: Catalogue) -> bool:
+    """Whether its vectors keep their sense when only so many of their numbers are kept: known of the catalogue's."""
+    entry = catalogue.by_sha256(*model.hashes)
+    least = entry.embedding.least_dimensions if entry and entry.embedding else None
+    return least is not None and least <= dimensions <= model.header.embedding_length

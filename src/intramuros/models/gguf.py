@@ -13,6 +13,7 @@ from typing import Any
 
 from intramuros.errors import ModelFileError
 from intramuros.models.gguf_file import GgufFile, Value, read_file
+from intramuros.models.pooling import RANK
 from intramuros.models.tensor_types import FILE_TYPES
 
 ENCODERS = frozenset(
@@ -38,7 +39,8 @@ Source: llama.cpp, src/models/*.cpp, `set_swa_pattern`.
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{2,8})?")
 TOOLS = re.compile(r"\btools\b")
-POOLING_RANK = 4
+EFFORT = re.compile(r"\b(?:reasoning_effort|enable_thinking)\b")
+GGUF = "gguf"
 MAX_LAYERS = 1024
 MAX_SIZE = 1 << 24  # of a head, a layer, a vocabulary: far above any model's
 
@@ -52,9 +54,34 @@ class Recurrent:
 
 
 @dataclass(frozen=True, slots=True)
-class GgufHeader:
-    """The facts of one model file.
+class Widths:
+    """How wide a model's operations are, beside its heads, and which it has: what scratch memory depends on.
 
+    0 or False: it has none. `feed_length` of 0 is also what an older version did not note.
+    """
+
+    feed_length: int = 0
+    expert_feed_length: int = 0
+    dense_layers: int = 0
+    has_head_norms: bool = False
+    has_post_norms: bool = False
+    scales_embedding: bool = False
+    scales_queries: bool = False
+    scales_residual: bool = False
+    query_rank: int = 0
+    key_length_latent: int = 0
+    value_length_latent: int = 0
+    inner_length: int = 0
+    state_length: int = 0
+    state_steps: int = 0
+    state_groups: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GgufHeader:
+    """The facts of one model, in the terms of GGUF; those of other formats are read into them too.
+
+    `format` says what it is written in, and so what runs it.
     Shape: `heads`, `kv_heads`, `window_layers` and `recurrent_layers` have one entry for each layer; 0 key-value heads
     mean that the layer keeps no cache. `windows`: tokens a window layer sees. Units: `_tokens`, `_bytes`.
     """
@@ -84,10 +111,14 @@ class GgufHeader:
     experts_used: int
     has_chat_template: bool
     template_has_tools: bool
+    template_has_effort: bool  # says how much to think
     is_encoder: bool
     pooling: int | None
     licence: str | None
     languages: tuple[str, ...]
+    widths: Widths = Widths()
+    format: str = GGUF
+    normalises: bool = True  # an embedder's vectors have the length 1
 
     @property
     def is_embedder(self) -> bool:
@@ -97,7 +128,7 @@ class GgufHeader:
     @property
     def is_reranker(self) -> bool:
         """Whether it scores how well a text answers a question."""
-        return self.pooling == POOLING_RANK
+        return self.pooling == RANK
 
     def to_json(self) -> dict[str, Any]:
         """As JSON, for the manifest of an installed model."""
@@ -105,13 +136,15 @@ class GgufHeader:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> GgufHeader:
-        """Reads what `to_json` wrote. Raises: KeyError, TypeError for anything else."""
+        """Reads what `to_json` wrote, also that of older versions. Raises: KeyError, TypeError for anything else."""
         ready: dict[str, Any] = {}
+        value = {"widths": {}, "template_has_effort": False, "format": GGUF, "normalises": True, **value}
         for entry in fields(cls):
             found = value[entry.name]
             ready[entry.name] = tuple(found) if isinstance(found, list) else found
         if ready["recurrent"] is not None:
             ready["recurrent"] = Recurrent(**ready["recurrent"])
+        ready["widths"] = Widths(**ready["widths"])
         return cls(**ready)
 
 
@@ -182,11 +215,34 @@ class _Facts:
             experts=self.number("expert_count", 0),
             experts_used=self.number("expert_used_count", 0),
             has_chat_template=bool(self._text("tokenizer.chat_template")),
-            template_has_tools=self._template_has_tools(),
+            template_has_tools=self._template_has(TOOLS),
+            template_has_effort=self._template_has(EFFORT),
             is_encoder=self.architecture in ENCODERS or self._value("attention.causal") is False,
             pooling=self.number("pooling_type", 0, high=16) if self.has("pooling_type") else None,
             licence=self._label("general.license"),
             languages=self._languages(),
+            widths=self._widths(),
+        )
+
+    def _widths(self) -> Widths:
+        tensors = self.file.layer_tensors
+        is_gemma = self.architecture.startswith("gemma")
+        return Widths(
+            feed_length=max(self.per_layer("feed_forward_length", 0)),
+            expert_feed_length=self.number("expert_feed_forward_length", 0),
+            dense_layers=self.number("leading_dense_block_count", 0),
+            has_head_norms="attn_q_norm.weight" in tensors,
+            has_post_norms="post_ffw_norm.weight" in tensors,
+            scales_embedding=is_gemma or self.has("embedding_scale"),
+            scales_queries=is_gemma,
+            scales_residual=self.has("residual_scale"),
+            query_rank=self.number("attention.q_lora_rank", 0),
+            key_length_latent=self.number("attention.key_length_mla", 0),
+            value_length_latent=self.number("attention.value_length_mla", 0),
+            inner_length=self.number("ssm.inner_size", 0),
+            state_length=self.number("ssm.state_size", 0),
+            state_steps=self.number("ssm.time_step_rank", 0),
+            state_groups=self.number("ssm.group_count", 0),
         )
 
     def has(self, name: str) -> bool:
@@ -222,10 +278,10 @@ class _Facts:
         """A text that is shown to people: without control characters, which a terminal would obey, and not long."""
         return "".join(c for c in self._text(name) if c.isprintable())[:120].strip() or None
 
-    def _template_has_tools(self) -> bool:
-        """Whether a template writes the tools of a request; without that a model never hears of them."""
+    def _template_has(self, word: re.Pattern[str]) -> bool:
+        """Whether a template writes something of a request; without that a model never hears of it."""
         templates = ("tokenizer.chat_template", "tokenizer.chat_template.tool_use")
-        return any(TOOLS.search(self._text(name)) for name in templates)
+        return any(word.search(self._text(name)) for name in templates)
 
     def _languages(self) -> tuple[str, ...]:
         value = self.file.metadata.get("general.languages", ())

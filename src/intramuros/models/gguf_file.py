@@ -10,9 +10,11 @@ Source: the GGUF specification (ggml, docs/gguf.md) and the checks of ggml/src/g
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,6 +41,7 @@ MAX_LIST = 4 << 20  # entries; the largest vocabularies have 262,144 words and t
 MAX_LIST_ENTRIES = 8 << 20  # of all lists together: bounds the time
 KEPT_LIST = 1024  # entries: one number for each layer is kept, a vocabulary is not
 MAX_DIMENSIONS = 4
+IN_A_LAYER = re.compile(r"blk\.\d+\.(.+)")
 DEFAULT_ALIGNMENT = 32
 
 OTHER_FORMATS = (
@@ -69,7 +72,9 @@ class GgufFile:
     parameters: int = 0
     tensor_bytes: int = 0
     types: dict[str, int] = field(default_factory=dict)  # bytes held by each tensor type
+    layer_tensors: set[str] = field(default_factory=set)  # the names of a layer's: attn_q.weight
     data_offset: int = 0
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)  # of each tensor, the innermost extent first
 
 
 def read_file(path: Path) -> GgufFile:
@@ -234,19 +239,20 @@ def _skip_texts(source: _Bytes, count: int) -> None:
 
 def _read_tensors(source: _Bytes, result: GgufFile, count: int) -> None:
     alignment = _alignment(result)
-    names: set[str] = set()
     expected = last_end = 0
     padded: Callable[[int], int] = lambda n: (n + alignment - 1) // alignment * alignment  # noqa: E731
     for _ in range(count):
-        name, values, kind, size, offset = _tensor(source)
-        if name in names:
+        name, shape, kind, size, offset = _tensor(source)
+        if name in result.shapes:
             raise _broken("two tensors have the same name")
-        names.add(name)
+        result.shapes[name] = shape
+        if (found := IN_A_LAYER.fullmatch(name)) and len(result.layer_tensors) < KEPT_LIST:
+            result.layer_tensors.add(found.group(1))
         if offset != expected:
             raise _broken("a tensor does not begin where the one before it ends")
         last_end = offset + size
         expected = padded(last_end)
-        result.parameters += values
+        result.parameters += prod(shape)
         result.tensor_bytes += size
         result.types[kind] = result.types.get(kind, 0) + size
     result.tensor_count = count
@@ -263,8 +269,8 @@ def _alignment(result: GgufFile) -> int:
     return value
 
 
-def _tensor(source: _Bytes) -> tuple[str, int, str, int, int]:
-    """One entry of the tensor table: name, number of values, type, bytes, offset."""
+def _tensor(source: _Bytes) -> tuple[str, tuple[int, ...], str, int, int]:
+    """One entry of the tensor table: name, shape, type, bytes, offset."""
     name = source.text(MAX_TENSOR_NAME_BYTES, "the name of a tensor")
     dimensions = source.number("<I")
     if not name or not 1 <= dimensions <= MAX_DIMENSIONS:
@@ -274,13 +280,11 @@ def _tensor(source: _Bytes) -> tuple[str, int, str, int, int]:
     if number not in TENSOR_TYPES:
         raise _broken(f"a tensor has the type {number}, which is not known")
     kind, block, block_bytes = TENSOR_TYPES[number]
-    values = 1
-    for extent in shape:
-        values *= extent
+    values = prod(shape)
     if not 0 < values < 1 << 62 or shape[0] % block:
         raise _broken("a tensor has a shape that can't be")
     size = values // block * block_bytes
     offset = source.number()
     if size > source.size or offset > source.size:
         raise _broken("a tensor lies outside the file; it was cut short")
-    return name, values, kind, size, offset
+    return name, tuple(shape), kind, size, offset

@@ -99,7 +99,7 @@ async def resolve(source: HubSource, *, hub_url: str, door: Door) -> Remote:
                 if answer.status == 405:
                     return Remote(url)
                 if answer.status >= 400:
-                    raise _refused(answer, str(source))
+                    raise refused(answer, str(source))
                 return _described(answer, url, source)
     except ConnectionError as error:
         raise DownloadFailed(
@@ -189,7 +189,7 @@ def _begin(answer: Incoming, remote: Remote, partial: Partial) -> int | None:
     elif answer.status in BUSY:
         raise ConnectionError(f"the server is busy (status {answer.status})")
     else:
-        raise _refused(answer, remote.url)
+        raise refused(answer, remote.url)
     if remote.size_bytes is not None and total is not None and total != remote.size_bytes:
         partial.remove()
         raise DownloadFailed(
@@ -198,7 +198,7 @@ def _begin(answer: Incoming, remote: Remote, partial: Partial) -> int | None:
     return total if total is not None else remote.size_bytes
 
 
-def _refused(answer: Incoming, what: str) -> DownloadFailed:
+def refused(answer: Incoming, what: str) -> DownloadFailed:
     """Why the server gives no file, in plain words."""
     reason, status = answer.headers.get("X-Error-Code", ""), answer.status
     what = re.sub(r"//[^/@]*@", "//", what.partition("?")[0])

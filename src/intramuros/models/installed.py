@@ -1,46 +1,52 @@
 """The models on this machine: a folder for each, with the file and its manifest.
 
 Called by the engine pool, the doors (`/v1/models`, the pages, the commands) and the downloads. It knows no network. A
-model is installed by one rename of its finished folder, so it is there as a whole or not at all; its file is never
-written again.
+model is installed by one rename of its finished folder (`models.placing`), so it is there as a whole or not at all; its
+file is never written again.
 
     models/<name>/model.gguf, manifest.json        installed
+    models/<name>/files/, manifest.json            installed, where it is made of several files: see `models.folder`
+    models/<name>/parts/                           its adapters and its projector: see `models.parts`
     models/.incoming/<name>.part, .json, .lock     on its way
+    models/.incoming/<name>.files/                 on its way, where it is made of several
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import fcntl
 import json
 import logging
-import os
-import re
-import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from intramuros.errors import BadRequest, Conflict, ModelFileError, ModelNotFound, StorageCorrupt
-from intramuros.models import sealed
+from intramuros.models import formats, parts, sealed
+from intramuros.models.beside import Beside
 from intramuros.models.catalogue import Catalogue, CatalogueModel, trust_of
-from intramuros.models.gguf import read_header
-from intramuros.models.manifest import MANIFEST, MODEL_FILE, InstalledModel, Unfinished, digest_of, from_json, to_json
-from intramuros.models.partial import Origin, Partial, as_storage_error, read_origin
+from intramuros.models.folder import ON_THEIR_WAY, Brought, ModelFile, digest_of_all
+from intramuros.models.gguf import GgufHeader, read_header
+from intramuros.models.manifest import (
+    MANIFEST,
+    NAME,
+    InstalledModel,
+    Unfinished,
+    from_json,
+    place_of,
+)
+from intramuros.models.partial import Origin, Partial, copied, read_origin
+from intramuros.models.placing import Places
+from intramuros.models.sealed import digest_of
 
-__all__ = ["DEFAULT", "InstalledModel", "InstalledModels", "Remembered", "Unfinished", "copied", "digest_of"]
+__all__ = ["DEFAULT", "InstalledModel", "InstalledModels", "Remembered", "Unfinished", "digest_of"]
 
 log = logging.getLogger(__name__)
 
 DEFAULT = "default"
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RESERVED = frozenset({DEFAULT, "starter"})
-LOCK_POLL_S = 0.2
-PIECE_BYTES = 4 << 20
 
 
 class Remembered(Protocol):
@@ -68,16 +74,18 @@ class InstalledModels:
         encrypts: bool = False,
     ) -> None:
         """`key` wraps the keys of sealed models; with `encrypts`, what is installed from now on is sealed."""
-        self.folder = folder
+        self.folder, self._places = folder, Places(folder)
         self._key, self._encrypts = key, encrypts
         self.catalogue = catalogue
         self._default = default
-        self._cached: dict[str, tuple[tuple[int, int], InstalledModel]] = {}
+        self.is_taken: Callable[[str], bool] = lambda _name: False
+        """Whether something else answers under a name, so that no model can be installed under it."""
+        self._cached: dict[str, tuple[tuple[int, int, int], InstalledModel]] = {}
 
     @property
     def incoming(self) -> Path:
         """Where files on their way are."""
-        return self.folder / ".incoming"
+        return self._places.incoming
 
     def list(self) -> Sequence[InstalledModel]:
         """All models that can be run, by name. One whose manifest can't be read is left out, with a line in the log."""
@@ -132,46 +140,54 @@ class InstalledModels:
 
         Raises: ModelNotFound; Conflict if it is the default and others are there, so that no other takes over silently.
         """
-        folder = self._folder_of(name)
+        folder = self._places.of(name)
         if not folder.is_dir():
-            if not (self.incoming / f"{name}.part").exists():
+            several = self.incoming / f"{name}{ON_THEIR_WAY}"
+            if not (self.incoming / f"{name}.part").exists() and not several.is_dir():
                 raise ModelNotFound(f"The model {name!r} is not installed.")
             Partial(self.incoming, Origin(name, "")).remove()
+            shutil.rmtree(several, ignore_errors=True)
             return
+        self.check_removable(name)
         if self._default is not None and self._default.get() == name:
-            if len([model for model in self.list() if model.is_chat]) > 1:
-                raise Conflict(
-                    f"{name} is the default model.", hint="Choose another one first: intramuros models use NAME"
-                )
             self._default.set(None)
-        self._discard(folder)
+        self._places.discard(folder)
+
+    def check_removable(self, name: str) -> None:
+        """Raises: Conflict if it is the default and others are there."""
+        if self._default is None or self._default.get() != name:
+            return
+        if len([model for model in self.list() if model.is_chat]) > 1:
+            raise Conflict(f"{name} is the default model.", hint="Choose another one first: intramuros models use NAME")
 
     def seal(self, name: str) -> InstalledModel:
         """Stores an installed model encrypted from now on. An engine that has it loaded goes on.
 
         Stopped at any point, the plain or the sealed file counts. Raises: ModelNotFound, ModelFileError, StorageFull.
         """
+        return self._places.seal(self.get(name), self._key)
+
+    def beside(self, name: str, kind: str) -> Beside:
+        """Where parts of a model are brought to. Raises: ModelNotFound, ModelFileError."""
         model = self.get(name)
-        plain = model.path.parent / MODEL_FILE
-        with self._lock(model.name, wait=True):
-            if not model.is_sealed:
-                own, wrapped = sealed.new_key(self._key)
-                target = plain.with_name(sealed.SEALED_FILE)
-                try:
-                    sealed.write(plain, target, own)
-                    if sealed.digest(target, own) != model.sha256:
-                        target.unlink()
-                        raise ModelFileError(f"The file of {name} is not the one that was installed; it stays plain.")
-                    model = replace(model, sealed_key=wrapped, key=own, path=target)
-                    unfinished = target.with_name(f".{MANIFEST}")
-                    _write_manifest(unfinished, model)
-                    unfinished.rename(target.with_name(MANIFEST))
-                    _sync(target.parent)
-                except OSError as error:
-                    raise as_storage_error(error) from error
-            plain.unlink(missing_ok=True)
-            _sync(plain.parent)
-        return model
+        return Beside(
+            model, kind, self.incoming / parts.FOLDER / model.name, self._key, self._encrypts, lock=self._places.held
+        )
+
+    def split(self, name: str) -> tuple[str, str | None]:
+        """The model and the adapter that a name such as `model:adapter` means.
+
+        Raises: ModelNotFound if the model has no such adapter.
+        """
+        model, _, adapter = name.partition(":")
+        if not adapter:
+            return name, None
+        found = self.get(model)
+        if not any(part.name == adapter for part in found.adapters):
+            raise ModelNotFound(
+                f"{found.name} has no adapter {adapter[:80]!r}.", hint="See them with: intramuros adapters list"
+            )
+        return found.name, adapter
 
     def unfinished(self) -> Sequence[Unfinished]:
         """Downloads that were broken off."""
@@ -180,6 +196,10 @@ class InstalledModels:
             origin = read_origin(path.with_suffix(".json"))
             with contextlib.suppress(FileNotFoundError):
                 found.append(Unfinished(path.stem, path.stat().st_size, origin.size_bytes if origin else None))
+        for path in sorted(self.incoming.glob(f"*{ON_THEIR_WAY}")):
+            with contextlib.suppress(FileNotFoundError):  # it is done meanwhile
+                done = sum(part.stat().st_size for part in path.rglob("*.part"))
+                found.append(Unfinished(path.name.removesuffix(ON_THEIR_WAY), done, None))
         return found
 
     def add_file(self, path: Path, name: str) -> InstalledModel:
@@ -187,9 +207,9 @@ class InstalledModels:
 
         Raises: BadRequest for a name that can't be, Conflict if it is taken, ModelFileError, StorageFull.
         """
-        self.check_name(name)
+        self._check_free(name)
         with (
-            self._lock(name, wait=False),
+            self._places.lock(name, wait=False),
             Partial(self.incoming, Origin(name, f"file:{path.name}")).opened() as partial,
         ):
             for _ in copied(path, partial):
@@ -201,51 +221,89 @@ class InstalledModels:
 
         Raises: ModelFileError (the half file is removed), Conflict if the name is taken, StorageFull.
         """
-        name = partial.origin.name
         partial.finish()
         try:
             header = read_header(partial.path)
         except ModelFileError:
             partial.remove()
             raise
-        entry = entry or self.catalogue.by_sha256(partial.digest)
-        model = InstalledModel(
-            name=name,
-            title=entry.title if entry else header.name or name,
-            path=self._folder_of(name) / MODEL_FILE,
-            sha256=partial.digest,
-            size_bytes=partial.size_bytes,
+        model = self._described(
+            partial.origin, header, sha256=partial.digest, size_bytes=partial.size_bytes, verified=verified, entry=entry
+        )
+        self._places.publish({"": partial.path}, model)
+        partial.remove()
+        self._take_as_default(model)
+        return model
+
+    def install_files(
+        self, brought: Brought, *, origin: Origin, verified: str, entry: CatalogueModel | None = None
+    ) -> InstalledModel:
+        """Turns finished files into one installed model; they are moved.
+
+        Raises: ModelFileError, Conflict if the name is taken, StorageFull.
+        """
+        header = formats.read(brought.paths)
+        model = self._described(
+            origin,
+            header,
+            sha256=digest_of_all(brought.files),
+            size_bytes=sum(file.size_bytes for file in brought.files),
+            files=brought.files,
+            verified=verified,
+            entry=entry,
+        )
+        self._places.publish(brought.paths, model)
+        self._take_as_default(model)
+        return model
+
+    def _described(
+        self,
+        origin: Origin,
+        header: GgufHeader,
+        *,
+        sha256: str,
+        size_bytes: int,
+        verified: str,
+        entry: CatalogueModel | None,
+        files: tuple[ModelFile, ...] = (),
+    ) -> InstalledModel:
+        """What the manifest of a model is going to say."""
+        hashes = {sha256, *(file.sha256 for file in files)}
+        entry = entry or self.catalogue.by_sha256(*hashes)
+        own, wrapped = sealed.new_key(self._key) if self._encrypts else (b"", "")
+        return InstalledModel(
+            name=origin.name,
+            title=entry.title if entry else header.name or origin.name,
+            path=place_of(self._places.of(origin.name), has_several=bool(files), is_sealed=bool(own)),
+            sha256=sha256,
+            size_bytes=size_bytes,
             header=header,
             trust=entry.trust if entry else trust_of(header.parameters, has_chat_template=header.has_chat_template),
             languages=entry.languages if entry else header.languages,
             licence=entry.licence.id if entry else header.licence,
-            source=partial.origin.source,
-            verified="catalogue" if entry and entry.sha256 == partial.digest else verified,
+            source=origin.source,
+            verified="catalogue" if entry and {entry.sha256, *entry.same_weights} & hashes else verified,
             installed_at=time.time(),
+            sealed_key=wrapped,
+            key=own,
+            files=files,
         )
-        if self._encrypts:
-            own, wrapped = sealed.new_key(self._key)
-            model = replace(model, sealed_key=wrapped, key=own, path=model.path.with_name(sealed.SEALED_FILE))
-        self._publish(partial, model)
+
+    def _take_as_default(self, model: InstalledModel) -> None:
         if model.is_chat and self._default is not None and self._default.get() is None:
-            self._default.set(name)
-        return model
+            self._default.set(model.name)
 
     @contextlib.asynccontextmanager
     async def locked(self, name: str, *, waiting: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
         """Holds the name for one download, in this and other processes; calls `waiting` if it has to wait."""
-        self.check_name(name)
-        lock = None
-        while lock is None:
-            try:
-                lock = contextlib.ExitStack()
-                lock.enter_context(self._lock(name, wait=False))
-            except Conflict:
-                lock = None
-                waiting()
-                await asyncio.sleep(LOCK_POLL_S)
-        with lock:
+        self._check_free(name)
+        async with self._places.held(name, waiting):
             yield
+
+    def _check_free(self, name: str) -> None:
+        self.check_name(name)
+        if self.is_taken(name):
+            raise Conflict(f"A preset is named {name} already.", hint="Give the model another name: --name NAME")
 
     @staticmethod
     def check_name(name: str) -> None:
@@ -256,24 +314,6 @@ class InstalledModels:
                 hint="Use up to 64 lower-case letters, digits, '.', '_' and '-'; 'default' and 'starter' are taken.",
             )
 
-    @contextlib.contextmanager
-    def _lock(self, name: str, *, wait: bool) -> Iterator[None]:
-        self.incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self.incoming / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError as error:
-                raise Conflict(f"The model {name} is being fetched already.") from error
-            yield
-        finally:
-            os.close(descriptor)
-
-    def _folder_of(self, name: str) -> Path:
-        if not NAME.fullmatch(name):
-            raise ModelNotFound(f"There is no model {name[:80]!r}.")
-        return self.folder / name
-
     def _default_or_raise(self) -> str:
         if name := self.default_name:
             return name
@@ -282,13 +322,13 @@ class InstalledModels:
         raise ModelNotFound("No model is installed yet.", hint="Fetch the small one: intramuros models pull starter")
 
     def _read(self, name: str) -> InstalledModel:
-        folder = self._folder_of(name)
+        folder = self._places.of(name)
         damaged = f"The model {name} is damaged: %s. Remove it and fetch it again."
         try:
             state = (folder / MANIFEST).stat()
         except OSError as error:
             raise ModelNotFound(f"The model {name!r} is not installed.") from error
-        stamp = (state.st_mtime_ns, state.st_ino)
+        stamp = (state.st_mtime_ns, state.st_ino, parts.stamp(folder))
         known = self._cached.get(name)
         if known is None or known[0] != stamp:
             try:
@@ -300,77 +340,14 @@ class InstalledModels:
                     known = (stamp, replace(known[1], key=sealed.key_in(known[1].sealed_key, self._key)))
                 except (StorageCorrupt, ValueError) as error:
                     raise ModelFileError(damaged % "its key does not open") from error
+            known = (stamp, replace(known[1], parts=parts.read_all(folder, self._key)))
             self._cached[name] = known
         model = known[1]
-        try:
-            size = model.path.stat().st_size
-        except OSError as error:
-            raise ModelFileError(damaged % "its file is gone") from error
-        if size != (sealed.stored_bytes(model.size_bytes) if model.is_sealed else model.size_bytes):
-            raise ModelFileError(damaged % "its file has another size than when it was installed")
+        for file in model.stored:
+            try:
+                size = file.path.stat().st_size
+            except OSError as error:
+                raise ModelFileError(damaged % " ".join(filter(None, ("its file", file.name, "is gone")))) from error
+            if size != file.stored_bytes:
+                raise ModelFileError(damaged % "its file has another size than when it was installed")
         return model
-
-    def _publish(self, partial: Partial, model: InstalledModel) -> None:
-        target = model.path.parent
-        self._clear_leftovers(model.name)
-        staged = self.incoming / f"{model.name}.{secrets.token_hex(4)}.new"
-        staged.mkdir(mode=0o700)
-        try:
-            if target.exists():
-                raise Conflict(f"A model named {model.name} is installed already.", hint="Give it another: --name NAME")
-            _write_manifest(staged / MANIFEST, model)
-            if model.is_sealed:
-                sealed.write(partial.path, staged / sealed.SEALED_FILE, model.key)
-            else:
-                partial.path.chmod(0o600)
-                partial.path.replace(staged / MODEL_FILE)
-            _sync(staged)
-            staged.rename(target)
-            _sync(self.folder)
-        except OSError as error:
-            raise as_storage_error(error) from error
-        finally:
-            shutil.rmtree(staged, ignore_errors=True)
-        partial.remove()
-
-    def _clear_leftovers(self, name: str) -> None:
-        """Deletes what a kill left between two renames; the name is locked, so nobody is working there."""
-        for ending in ("new", "gone"):
-            for path in self.incoming.glob(f"{name}.????????.{ending}"):
-                shutil.rmtree(path, ignore_errors=True)
-
-    def _discard(self, folder: Path) -> None:
-        self.incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
-        gone = self.incoming / f"{folder.name}.{secrets.token_hex(4)}.gone"
-        folder.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
-
-
-def copied(path: Path, partial: Partial) -> Iterator[tuple[int, int]]:
-    """Copies a file of this machine into a half file, a piece a step: yields the bytes so far and in all.
-
-    Raises: ModelFileError if it can't be read, StorageFull.
-    """
-    try:
-        with path.open("rb") as source:
-            total = os.fstat(source.fileno()).st_size
-            partial.restart(size_bytes=total)
-            partial.check_space(total)
-            while block := source.read(PIECE_BYTES):
-                partial.append(block)
-                yield partial.size_bytes, total
-    except OSError as error:
-        raise ModelFileError(f"The file can't be read: {error.strerror or 'input/output error'}.", hint="") from error
-
-
-def _write_manifest(path: Path, model: InstalledModel) -> None:
-    path.write_text(json.dumps(to_json(model), ensure_ascii=False, indent=1), encoding="utf-8")
-    _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from intramuros.models.gguf import GgufHeader
+from intramuros.models.onnx import ONNX
+from intramuros.models.scratch import Batch, scratch_bytes
 
 BYTES_PER_VALUE = {
     "f32": 4.0,
@@ -24,9 +26,9 @@ BYTES_PER_VALUE |= {"q4_0": 18 / 32, "iq4_nl": 18 / 32}
 """Bytes of one cached number in each cache type of the engine."""
 
 CELL_STEP = 256
+ENCODER_BYTES = 4 << 20
+"""What ONNX Runtime takes besides, whatever the model: its own objects, and pieces of memory that stay unused."""
 PHYSICAL_BATCH = 512
-ACTIVATIONS_PER_WIDTH = 12  # numbers kept for a token, in multiples of a layer's width
-OUTPUTS_PER_SLOT = 8  # one token a step, a few more when speculating
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,17 @@ class Footprint:
     def total_bytes(self) -> int:
         """All parts together."""
         return self.weights_bytes + self.kv_bytes + self.state_bytes + self.compute_bytes
+
+    def to_json(self) -> list[int]:
+        """As JSON, to be remembered."""
+        return [self.weights_bytes, self.kv_bytes, self.state_bytes, self.compute_bytes]
+
+    @classmethod
+    def from_json(cls, value: object) -> Footprint:
+        """Reads what `to_json` wrote. Raises: ValueError for anything else."""
+        if not isinstance(value, list) or len(value) != 4 or not all(isinstance(part, int) for part in value):
+            raise ValueError("this is no footprint")
+        return cls(*value)
 
 
 def kv_cache_bytes(
@@ -76,12 +89,16 @@ def predict(
     flash_attention: bool = True,
     unified: bool = False,
     batch_tokens: int = PHYSICAL_BATCH,
+    outputs_per_slot: int = 1,
 ) -> Footprint:
     """Memory of a model with `slots` conversations of `context_tokens` each.
 
     Units: `context_tokens` is the context of one slot; `batch_tokens` the engine's physical batch. Without `unified`
-    each slot has a cache of its own. The compute part is an upper bound; the others are exact.
+    each slot has a cache of its own. `outputs_per_slot`: tokens whose scores are kept of one step, more than one where
+    the engine guesses ahead. Exact for the architectures the tests name, but for the scratch memory of others.
     """
+    if header.format == ONNX:
+        return _encoder_bytes(header, context_tokens=context_tokens, batch_tokens=batch_tokens)
     streams = 1 if unified else slots
     cells = _padded(context_tokens) * (slots if unified else 1)
     window = min(cells, _padded(header.window_tokens * (slots if unified else 1) + batch_tokens))
@@ -102,7 +119,38 @@ def predict(
         weights_bytes=header.tensor_bytes,
         kv_bytes=kv,
         state_bytes=_state_bytes(header, slots),
-        compute_bytes=_compute_bytes(header, cells, slots, batch_tokens, flash_attention=flash_attention),
+        compute_bytes=_compute_bytes(
+            header,
+            Batch(
+                tokens=(tokens := max(1, min(batch_tokens, cells * slots))),
+                cells=tokens if header.is_encoder else cells,
+                window_cells=window,
+                outputs=tokens if header.is_embedder else min(tokens, outputs_per_slot * slots),
+                sequences=slots,
+                flash=flash_attention,
+            ),
+        ),
+    )
+
+
+def _encoder_bytes(header: GgufHeader, *, context_tokens: int, batch_tokens: int) -> Footprint:
+    """Memory of an encoder in ONNX Runtime, whose texts are computed up to `batch_tokens` at once.
+
+    Its weights are copied, those of 8 bits arranged anew besides; its scratch memory is largest either where every text
+    is as long as can be, since scores are [texts, heads, length, length], or in the feed-forward layers.
+    Source: measured with onnxruntime 1.32 on six graphs of three sizes; `tests/integration/engines/test_encoder.py`.
+    """
+    texts = max(1, batch_tokens // max(1, context_tokens))
+    tokens = texts * context_tokens
+    scores = 2 * texts * max(header.heads) * context_tokens**2
+    widest = max(2 * tokens * header.widths.feed_length, scores)
+    scratch = 4 * (4 * tokens * header.key_length * max(header.heads) + widest)
+    is_whole = header.quantisation.startswith("INT")
+    return Footprint(
+        weights_bytes=round(header.tensor_bytes * (1.5 if is_whole else 1.1)) + ENCODER_BYTES,
+        kv_bytes=0,
+        state_bytes=0,
+        compute_bytes=round(scratch * (1.35 if is_whole else 1.05)) + ENCODER_BYTES,
     )
 
 
@@ -118,16 +166,7 @@ def _state_bytes(header: GgufHeader, slots: int) -> int:
     return values * 4 * slots * sum(header.recurrent_layers)
 
 
-def _compute_bytes(header: GgufHeader, cells: int, slots: int, batch: int, *, flash_attention: bool) -> int:
-    """The engine's scratch memory: an upper bound; a test compares it with what the engine reports.
-
-    Source: measured with llama.cpp b11549. Activations of one batch, its attention mask (as two types with flash
-    attention), without flash attention one layer's attention scores, and the scores of the few tokens that are output.
-    """
-    batch = min(batch, cells)
-    width = max(header.embedding_length, max(header.heads) * header.key_length)
-    activations = batch * 4 * ACTIVATIONS_PER_WIDTH * width
-    mask = cells * batch * (6 if flash_attention else 4)
-    scores = 0 if flash_attention else max(header.heads) * cells * batch * 4
-    outputs = 0 if header.is_encoder else header.vocabulary * 4 * slots * OUTPUTS_PER_SLOT
-    return activations + mask + scores + outputs
+def _compute_bytes(header: GgufHeader, batch: Batch) -> int:
+    """The engine's scratch memory, and its room for what comes out: scores of words, or vectors."""
+    width = header.embedding_length if header.is_embedder else header.vocabulary
+    return scratch_bytes(header, batch) + width * 4 * batch.sequences

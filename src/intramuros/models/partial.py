@@ -17,10 +17,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from intramuros.errors import DownloadFailed, StorageFull
+from intramuros.errors import DownloadFailed, ModelFileError, StorageFull
 
 KEPT_FREE_BYTES = 256 << 20  # room left for the database and the audit trail
 BLOCK_BYTES = 1 << 20
+PIECE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,23 @@ def as_storage_error(error: OSError) -> StorageFull | DownloadFailed:
         f"The model can't be written to its folder: {error.strerror or 'input/output error'}.",
         hint="Check the rights of the data folder's subfolder 'models'.",
     )
+
+
+def copied(path: Path, partial: Partial) -> Iterator[tuple[int, int]]:
+    """Copies a file of this machine into a half file, a piece a step: yields the bytes so far and in all.
+
+    Raises: ModelFileError if it can't be read, StorageFull.
+    """
+    try:
+        with path.open("rb") as source:
+            total = os.fstat(source.fileno()).st_size
+            partial.restart(size_bytes=total)
+            partial.check_space(total)
+            while block := source.read(PIECE_BYTES):
+                partial.append(block)
+                yield partial.size_bytes, total
+    except OSError as error:
+        raise ModelFileError(f"The file can't be read: {error.strerror or 'input/output error'}.", hint="") from error
 
 
 @contextmanager

@@ -4,8 +4,11 @@ Used by `models.download` for everything that the command line and the pages let
 
     starter | qwen3-4b                       a name of the catalogue
     hf:owner/repository/file.gguf            a file of the model hub; hf:owner/repository@revision/file.gguf
+    hf:owner/repository                      the files that make up its model, where it is not of the kind .gguf;
+    hf:owner/repository/onnx/model.onnx      the same, with this one where there are several to choose from
     https://host/path/file.gguf#sha256=…     an address, with or without the file's hash
     ./file.gguf | /path/file.gguf            a file of this machine
+    ./folder | ./folder/onnx/model.onnx      a folder of this machine: the files that make up its model
 """
 
 from __future__ import annotations
@@ -20,6 +23,16 @@ from intramuros.models.catalogue import Catalogue, CatalogueModel, HubSource, Pa
 
 SHA256_FRAGMENT = re.compile(r"sha256=([0-9a-fA-F]{64})")
 HUB = re.compile(r"hf:(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+?))?/(?P<file>[^@]+\.gguf)", re.ASCII)
+
+HUB_FOLDER = re.compile(
+    r"hf:(?P<repository>[\w.-]+/[\w.-]+(?<!\.gguf))(?:@(?P<revision>\w[\w./-]*?(?<!\.gguf)))?"
+    r"(?:/(?P<file>[^@]+\.(?:onnx|safetensors)))?",
+    re.ASCII,
+)
+OF_SEVERAL = frozenset({".onnx", ".safetensors"})
+"""Endings of files that are never a model alone."""
+SUBFOLDERS = frozenset({"onnx"})
+"""Where such a file lies in a repository, if not at its root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,30 @@ class FileSource:
         return f"file:{self.path.name}"
 
 
-Source = PackageSource | HubSource | UrlSource | FileSource
+@dataclass(frozen=True, slots=True)
+class FolderSource:
+    """A folder of this machine. `asked`: which of its files is meant, where there are several to choose from."""
+
+    path: Path
+    asked: str = ""
+
+    def __str__(self) -> str:
+        return f"folder:{self.path.name}" + (f"/{self.asked}" if self.asked else "")
+
+
+@dataclass(frozen=True, slots=True)
+class HubFolder:
+    """A repository of a model hub whose model has several files; `revision`: a commit, or a branch."""
+
+    repository: str
+    revision: str = "main"
+    asked: str = ""
+
+    def __str__(self) -> str:
+        return f"hf:{self.repository}@{self.revision}" + (f"/{self.asked}" if self.asked else "")
+
+
+Source = PackageSource | HubSource | UrlSource | FileSource | FolderSource | HubFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +104,24 @@ def parse(text: str, catalogue: Catalogue, *, name: str | None = None) -> Wanted
         return _hub(text, name)
     if "://" in text:
         return _url(text, name)
-    if "/" in text or text.endswith(".gguf") or text.startswith("~"):
-        path = Path(text).expanduser().absolute()
-        return Wanted(name or name_from(path.name), FileSource(path))
+    if "/" in text or text.endswith(".gguf") or text.startswith("~") or text in (".", ".."):
+        return _path(Path(text).expanduser().absolute(), name)
     return wanted(catalogue.get(text), name=name)
 
 
 def wanted(entry: CatalogueModel, *, name: str | None = None) -> Wanted:
     """A model of the catalogue."""
     return Wanted(name or entry.name, entry.source, entry.sha256, entry.size_bytes, entry)
+
+
+def _path(path: Path, name: str | None) -> Wanted:
+    """A file, or a folder; a file of a folder's model stands for all of it."""
+    if path.is_dir():
+        return Wanted(name or name_from(path.resolve().name), FolderSource(path))
+    if path.suffix in OF_SEVERAL:
+        folder = path.parent.parent if path.parent.name in SUBFOLDERS else path.parent
+        return Wanted(name or name_from(folder.name), FolderSource(folder, path.relative_to(folder).as_posix()))
+    return Wanted(name or name_from(path.name), FileSource(path))
 
 
 def name_from(file: str) -> str:
@@ -87,6 +132,9 @@ def name_from(file: str) -> str:
 
 def _hub(text: str, name: str | None) -> Wanted:
     found = HUB.fullmatch(text)
+    if found is None and (several := HUB_FOLDER.fullmatch(text)) and ".." not in text:
+        folder = HubFolder(several["repository"], several["revision"] or "main", several["file"] or "")
+        return Wanted(name or name_from(folder.repository.rpartition("/")[2]), folder)
     if found is None or ".." in text:
         raise BadRequest(f"{text!r} names no file of the hub.", hint="Write it as hf:owner/repository/file.gguf")
     source = HubSource(found["repository"], found["file"], found["revision"] or "main")

@@ -6,6 +6,9 @@ applications in one process don't share counts. Knows numbers, route templates a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from intramuros.engines.engine import Usage
@@ -13,6 +16,7 @@ from intramuros.engines.engine import Usage
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 REQUEST_BOUNDS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+BREAKER_STATES = ("closed", "half_open", "open")
 TOKEN_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 
 
@@ -60,20 +64,45 @@ class Metrics:
             registry=self.registry,
         )
         self._engines = Gauge("intramuros_engines", "Engines by state", ("state",), registry=self.registry)
+        self._upstream_up = Gauge(
+            "intramuros_upstream_up",
+            "1 while an upstream lists its models when it is looked at, else 0; missing where it isn't",
+            ("upstream",),
+            registry=self.registry,
+        )
+        self._upstream_seen = Gauge(
+            "intramuros_upstream_last_seen_timestamp_seconds",
+            "When an upstream last listed its models",
+            ("upstream",),
+            registry=self.registry,
+        )
+        self._breaker = Gauge(
+            "intramuros_target_breaker",
+            "1 for the state that a target's breaker is in: closed, half_open or open",
+            ("target", "state"),
+            registry=self.registry,
+        )
+        self._failures = Gauge(
+            "intramuros_target_failures", "Failures of a target in a row", ("target",), registry=self.registry
+        )
+        # Finding a child by its labels costs more than counting: those of every request are kept.
+        self._requests_of, self._seconds_of = cache(self._requests.labels), cache(self._seconds.labels)
+        self._tokens_of, self._generations_of = cache(self._tokens.labels), cache(self._generations.labels)
+        self._first_token_of = cache(self._first_token.labels)
 
     def request(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """Counts one answered request. `route` is the template of its path, never the path itself."""
-        self._requests.labels(route, method, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._requests_of(route, method, status).inc()
+        self._seconds_of(route).observe(seconds)
 
     def generation(self, *, model: str, outcome: str, usage: Usage, first_token_s: float | None) -> None:
         """Counts one generation: `outcome` is ok, failed or cancelled."""
-        self._generations.labels(model, outcome).inc()
-        self._tokens.labels(model, "prompt").inc(usage.prompt_tokens)
-        self._tokens.labels(model, "cached").inc(usage.cached_tokens)
-        self._tokens.labels(model, "completion").inc(usage.completion_tokens)
+        self._generations_of(model, outcome).inc()
+        self._tokens_of(model, "prompt").inc(usage.prompt_tokens)
+        self._tokens_of(model, "cached").inc(usage.cached_tokens)
+        self._tokens_of(model, "completion").inc(usage.completion_tokens)
         if first_token_s is not None:
-            self._first_token.labels(model).observe(first_token_s)
+            self._first_token_of(model).observe(first_token_s)
 
     def search(self, ranking: str) -> None:
         """Counts one search: by `words`, `fused` with vectors, or `lexical_only` because the embedder failed."""
@@ -88,6 +117,24 @@ class Metrics:
         self._engines.clear()
         for state, number in states.items():
             self._engines.labels(state).set(number)
+
+    def upstreams(self, seen: Iterable[tuple[str, bool, float | None]]) -> None:
+        """Sets how each upstream is: its name, whether it answers, and when it last did (seconds since the epoch)."""
+        self._upstream_up.clear()
+        self._upstream_seen.clear()
+        for name, answers, last_seen in seen:
+            self._upstream_up.labels(name).set(answers)
+            if last_seen is not None:
+                self._upstream_seen.labels(name).set(last_seen)
+
+    def targets(self, states: Iterable[tuple[str, str, int]]) -> None:
+        """Sets how each target of routes is: its name, its breaker's state, its failures in a row."""
+        self._breaker.clear()
+        self._failures.clear()
+        for name, breaker, failures in states:
+            for state in BREAKER_STATES:
+                self._breaker.labels(name, state).set(state == breaker)
+            self._failures.labels(name).set(failures)
 
     def render(self) -> bytes:
         """Everything counted so far, as Prometheus reads it."""

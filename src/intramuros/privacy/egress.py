@@ -17,6 +17,7 @@ import socket
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 
@@ -26,12 +27,12 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from intramuros.errors import EgressRefused
+from intramuros.privacy.kept_connections import RESTING_S, KeptConnections
 
 log = logging.getLogger(__name__)
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 HINT = "The administrator decides which hosts may be reached. Nothing was sent."
-RESTING_S = 4.0  # llama.cpp's server closes a connection that rests for five seconds
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "api-key"})
 CARRIER_GRADE_NAT = ip_network("100.64.0.0/10")
@@ -116,8 +117,7 @@ class Egress:
         host = _plain(url.raw_host or "")
         if not matching:
             raise EgressRefused(f"The host {host or '(none)'} ({url.scheme}) is not on the allow-list.", hint=HINT)
-        address = _address(host)
-        if address is not None and not _is_reachable(address, private=True):
+        if _is_never_reached(host):
             raise EgressRefused(f"The address {host} may never be reached.", hint=HINT)
 
     def session(
@@ -136,8 +136,8 @@ class Egress:
             total=total_timeout_s, sock_connect=connect_timeout_s, connect=connect_timeout_s, sock_read=read_timeout_s
         )
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=_CheckedResolver(self), ttl_dns_cache=60),
-            middlewares=(self._guard,),
+            connector=(connector := KeptConnections(resolver=_CheckedResolver(self), ttl_dns_cache=60)),
+            middlewares=(self._guard, connector.sent),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=timeout,
             trust_env=False,
@@ -274,6 +274,13 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
         return ip_address(host.partition("%")[0])
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=256)
+def _is_never_reached(host: str) -> bool:
+    """Whether a host is a number that no rule may reach: asked before every request."""
+    address = _address(host)
+    return address is not None and not _is_reachable(address, private=True)
 
 
 def _is_reachable(address: IPv4Address | IPv6Address, *, private: bool) -> bool:

@@ -32,6 +32,7 @@ class Passage:
     start: int
     lines: tuple[tuple[float, ...], ...]
     score: float
+    project_id: str = ""
 
     @property
     def rects(self) -> tuple[Rect, ...]:

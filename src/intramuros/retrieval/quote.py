@@ -95,7 +95,11 @@ def uncovered(query: Query, shown: Sequence[Quote]) -> Query:
 
 
 def _overlap(one: Quote, other: Quote) -> bool:
-    return one.passage.chunk_id == other.passage.chunk_id and one.start < other.end and other.start < one.end
+    first, second = one.passage, other.passage
+    if (first.document_id, first.page) != (second.document_id, second.page):
+        return False
+    # Counted in the page: a program may have had its chunks cut so that they overlap.
+    return first.start + one.start < second.start + other.end and second.start + other.start < first.start + one.end
 
 
 def _candidates(query: Query, found: Sequence[Analysed]) -> Iterator[Quote]:

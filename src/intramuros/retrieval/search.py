@@ -60,14 +60,22 @@ class Search:
     database: Database
     embedder: Embedder | None = None
     report: Callable[[str], None] | None = None
+    used: Callable[[Sequence[str]], None] = lambda _projects: None
+    """Is told which projects are searched."""
 
     async def ask(
-        self, question: str, *, projects: Sequence[str], limit: int = 10, language: str | None = None
+        self,
+        question: str,
+        *,
+        projects: Sequence[str],
+        limit: int = 10,
+        language: str | None = None,
+        among: Sequence[str] | None = None,
     ) -> Found:
-        """Searches by words and, where an embedder is in use, by meaning."""
+        """Searches by words and, where an embedder is in use, by meaning; `among` narrows it to these documents."""
         vector = await self.vector(question)
         return await asyncio.to_thread(
-            self.look, question, projects=projects, limit=limit, language=language, vector=vector
+            self.look, question, projects=projects, limit=limit, language=language, vector=vector, among=among
         )
 
     async def vector(self, question: str) -> QuestionVector | None:
@@ -88,13 +96,16 @@ class Search:
         limit: int = 10,
         language: str | None = None,
         vector: QuestionVector | None = None,
+        among: Sequence[str] | None = None,
     ) -> Found:
         """The best passages, with the question as it was analysed: for whoever judges what was found."""
+        self.used(projects)
         with self.database.read() as connection:
             groups = stems_of(question, [language] if language else _languages(connection, projects))
             terms = list(dict.fromkeys(stem for group in groups for stem in sorted(group)))
-            ranked = fulltext.search(connection, terms, project_ids=projects, limit=limit * DEPTH)
-            near = _nearest(connection, vector, projects=projects, limit=limit * DEPTH)
+            depth = limit * DEPTH
+            ranked = fulltext.search(connection, terms, project_ids=projects, limit=depth, document_ids=among)
+            near = _nearest(connection, vector, projects=projects, limit=depth, among=among)
             query = Query(question, _weighed(connection, groups, projects))
             scores = dict(ranked)
             passages = _passages(connection, dict.fromkeys(near, 0.0) | scores, projects=projects, language=language)
@@ -111,6 +122,13 @@ class Search:
         """These chunks, as far as they still exist in these projects; their score is 0."""
         with self.database.read() as connection:
             return _passages(connection, dict.fromkeys(chunk_ids, 0.0), projects=projects)
+
+    def stretch(self, document_id: str, *, first: int, last: int, projects: Sequence[str]) -> list[Passage]:
+        """The passages of a document from one place in it to another, in order, if it is in these projects."""
+        there = select(chunks.c.id).where(chunks.c.document_id == document_id, chunks.c.ordinal.between(first, last))
+        with self.database.read() as connection:
+            found = _passages(connection, dict.fromkeys(connection.scalars(there), 0.0), projects=projects)
+        return sorted(found, key=lambda passage: passage.ordinal)
 
 
 def diverse(passages: Iterable[Passage], limit: int) -> list[Passage]:
@@ -130,12 +148,19 @@ def _sorted(passages: Iterable[Passage]) -> list[Passage]:
 
 
 def _nearest(
-    connection: Connection, vector: QuestionVector | None, *, projects: Sequence[str], limit: int
+    connection: Connection,
+    vector: QuestionVector | None,
+    *,
+    projects: Sequence[str],
+    limit: int,
+    among: Sequence[str] | None = None,
 ) -> list[int]:
     """The chunks of these projects nearest to a question, best first; none where the question has no vector."""
     if vector is None or not vector.vector:
         return []
-    found = vectors.rank(connection, vector.vector, model=vector.model, project_ids=projects, limit=limit)
+    found = vectors.rank(
+        connection, vector.vector, model=vector.model, project_ids=projects, limit=limit, document_ids=among
+    )
     return [chunk for chunk, _ in found]
 
 
@@ -176,6 +201,7 @@ def _passages(
             start=row.start,
             lines=tuple(tuple(line) for line in row.lines),
             score=scores[row.id],
+            project_id=row.project_id,
         )
         for row in connection.execute(statement)
     )

@@ -351,6 +351,9 @@ def _owner_of_signals(targets: Targets) -> None:
 
 
 OPEN = "open"
+ENDED = "ended"
+BURN = "burn_processor"
+"""Tried in a process of its own, whose end is the outcome: computing with nothing to do."""
 _NOBODY = Targets(0, 0, "", "", "", (0, 0), 0, "")
 ATTEMPTS: dict[str, Callable[[Targets], None]] = {
     "tcp": _tcp,
@@ -406,3 +409,5 @@ ATTEMPTS: dict[str, Callable[[Targets], None]] = {
     "owner_of_signals": _owner_of_signals,
 }
 """Every attempt by its name; the names stand in the audit and in the table that is shown."""
+NAMES = (*ATTEMPTS, BURN)
+"""Of all attempts."""

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from intramuros.errors import StorageCorrupt
+from intramuros.security.quick_calls import random_bytes
 
 KEY_BYTES = 32
 SEGMENT_BYTES = 64 * 1024
@@ -51,6 +52,20 @@ class Writable(Protocol):
         ...
 
 
+class Pulled:
+    """Reads from pieces that are made as they are asked for."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self._rest = pieces, b""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        if not self._rest:
+            self._rest = next(self._pieces, b"")
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+
 def derive(key: bytes, purpose: str, *, salt: bytes | None = None) -> bytes:
     """A 32-byte key for one purpose, from a key that has full entropy.
 
@@ -61,7 +76,7 @@ def derive(key: bytes, purpose: str, *, salt: bytes | None = None) -> bytes:
 
 def seal(key: bytes, plaintext: bytes, *, context: bytes) -> bytes:
     """Encrypts a small value so that only the same key and the same context open it."""
-    nonce = secrets.token_bytes(_NONCE_BYTES)
+    nonce = random_bytes(_NONCE_BYTES)
     return _VERSION + nonce + AESGCM(key).encrypt(nonce, plaintext, _VERSION + context)
 
 
@@ -94,15 +109,22 @@ def decrypt_stream(key: bytes, reader: Readable, writer: Writable, *, context: b
     Raises: StorageCorrupt as soon as something is not as it was written. What was written before that is genuine
     but incomplete: the caller throws it away.
     """
+    for piece in decrypted(key, reader, context=context):
+        writer.write(piece)
+
+
+def decrypted(key: bytes, reader: Readable, *, context: bytes) -> Iterator[bytes]:
+    """The same, segment by segment: whoever has read enough need not read on. Raises: StorageCorrupt."""
     head = _read_exactly(reader, len(_MAGIC) + _SALT_BYTES)
     if head[: len(_MAGIC)] != _MAGIC or len(head) < len(_MAGIC) + _SALT_BYTES:
         raise StorageCorrupt("A stored file has lost its beginning.")
     cipher = _stream_cipher(key, head[len(_MAGIC) :], context)
     for number, segment, is_last in _segments(reader, SEGMENT_BYTES + _TAG_BYTES):
         try:
-            writer.write(cipher.decrypt(_nonce(number, is_last), segment, None))
+            piece = cipher.decrypt(_nonce(number, is_last), segment, None)
         except InvalidTag as error:
             raise StorageCorrupt("A stored file was changed, cut off, or belongs to another key or place.") from error
+        yield piece
 
 
 def _stream_cipher(key: bytes, salt: bytes, context: bytes) -> AESGCM:

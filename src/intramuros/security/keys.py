@@ -52,14 +52,18 @@ class DataKeys:
     """The key of the audit's chain and signatures. It stays when the data key is changed, which it first comes from."""
     recovery: str | None = None
     """The fingerprint of the recovery key, if there is one."""
+    subjects: str = ""
+    """Names the generation of the keys of projects and persons, which a deep change replaces; the first has no name."""
 
     def __post_init__(self) -> None:
         if not self.audit:
             object.__setattr__(self, "audit", derive(self.data, "audit"))
 
-    def renewed(self) -> DataKeys:
-        """New keys for the same installation, whose audit goes on."""
-        return replace(self, database=secrets.token_bytes(KEY_BYTES), data=secrets.token_bytes(KEY_BYTES))
+    def renewed(self, *, deep: bool = False) -> DataKeys:
+        """New keys for the same installation, whose audit goes on. `deep`: those of subjects are new too."""
+        subjects = secrets.token_hex(8) if deep else self.subjects
+        database, data = secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES)
+        return replace(self, database=database, data=data, subjects=subjects)
 
 
 def create(
@@ -107,7 +111,15 @@ def open_with_recovery(data: Path, words: str) -> DataKeys:
         raise WrongKey(f"No recovery key was made for the data in {data}.", hint="Only the usual key opens it.")
     boxed = recovery.unbox(words, b64decode(kept["keys"]), context=_context(instance, "recovery"))
     named = {name: bytes.fromhex(value) for name, value in json.loads(boxed).items()}
-    return DataKeys(instance, named["database"], named["data"], "the recovery key", named["audit"], kept["id"])
+    return DataKeys(
+        instance,
+        named["database"],
+        named["data"],
+        "the recovery key",
+        named["audit"],
+        kept["id"],
+        description.get("subjects", ""),
+    )
 
 
 def add_recovery(data: Path, *, key_file: Path | None = None, passphrase: str | None = None) -> str:
@@ -170,6 +182,14 @@ def write_renewed(
     _replace_description(target, keys, description["source"], opening, kept)
 
 
+def open_alike(data: Path, other: Path) -> bool:
+    """Whether the same file, passphrase or entry of the keyring opens both; not where one can't be read."""
+    try:
+        return bool(_read_description(data / FILE_NAME)["source"] == _read_description(other / FILE_NAME)["source"])
+    except StorageError:
+        return False
+
+
 def recovery_facts(data: Path) -> dict[str, Any] | None:
     """What may be shown of the recovery key: its fingerprint (`id`) and when it was made; None without one."""
     kept = _read_description(data / FILE_NAME).get("recovery")
@@ -210,6 +230,7 @@ def _opened(description: dict[str, Any], opening: bytes, data: Path) -> DataKeys
         _in_words(source),
         found.get("audit", b""),
         kept["id"] if kept else None,
+        description.get("subjects", ""),
     )
 
 
@@ -319,6 +340,8 @@ def _description(keys: DataKeys, source: dict[str, Any], opening: bytes, kept: d
         for name, value in (("database", keys.database), ("data", keys.data), ("audit", keys.audit))
     }
     description = {"version": 1, "instance": keys.instance, "source": source, **wrapped}
+    if keys.subjects:
+        description["subjects"] = keys.subjects
     return json.dumps(description | ({"recovery": kept} if kept else {}), indent=2).encode() + b"\n"
 
 

@@ -19,16 +19,10 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from intramuros.errors import BadRequest, TooMany
+from intramuros.security.common_passwords import is_common
 
 MIN_CHARACTERS = 12
 MAX_CHARACTERS = 1024
-
-# What a word of twelve letters, or a short one with digits behind it, must not be.
-_COMMON = frozenset({
-    "abcdefghijkl", "administrateur", "administrator", "azertyazerty", "azertyuiop", "benvenuto", "bienvenue",
-    "changeme", "iloveyou", "intramuros", "letmein", "motdepasse", "password", "passwort", "qwertyqwerty",
-    "qwertyuiop", "qwertzuiop", "secret", "welcome", "willkommen",
-})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +94,7 @@ def check_strength(text: str, *, about: Iterable[str] = ()) -> None:
         raise _weak(f"The password is too long: {MAX_CHARACTERS} characters at most.")
     folded = _normal(text).casefold()
     letters = "".join(c for c in folded if c.isalpha())
-    if len(set(folded)) < 5 or letters in _COMMON or letters[: len(letters) // 2] * 2 == letters != "":
+    if len(set(folded)) < 5 or is_common(folded) or letters[: len(letters) // 2] * 2 == letters != "":
         raise _weak("The password is too easy to guess.")
     if folded.isdigit() and folded in "01234567890123456789" * 3:
         raise _weak("The password is too easy to guess.")

@@ -164,6 +164,11 @@ def forbid_calls(allowed: Mapping[str, Rule]) -> bool:
     return _syscall(_SECCOMP[machine], _SECCOMP_SET_MODE_FILTER, _ALL_THREADS | _KEEP_SPECULATION, header) == 0
 
 
+def limit_own_cpu(seconds: int) -> None:
+    """Ends this process after so much processor time; each child it forks counts anew and sets a limit of its own."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
 def limit(**most: int | None) -> None:
     """Sets resource limits by their names in lower case (`fsize=0`); None and what the system doesn't have is left."""
     for name, value in most.items():

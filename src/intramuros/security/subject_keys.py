@@ -18,6 +18,8 @@ from intramuros.errors import NotFound, StorageError
 from intramuros.security.crypto import KEY_BYTES, derive, open_sealed, seal
 
 FOLDER_NAME = "subjects"
+PREPARED = ".deep"
+"""Beside the folder, in the data folder: what a deep change of keys prepares. What is destroyed here, is there too."""
 
 Kind = Literal["project", "user", "erasure"]
 """Whose key it is; an erasure's own lives as long as it runs."""
@@ -86,24 +88,25 @@ class SubjectKeys:
         """The key of what belongs to a person within a project: it takes both keys, so either one's end is its end."""
         return derive(self.create("user", user), "turns", salt=self.get("project", project))
 
+    def known_shared(self, project: str, user: str) -> bytes:
+        """The same, of a person who has a key. Raises: NotFound."""
+        return derive(self.get("user", user), "turns", salt=self.get("project", project))
+
     def destroy(self, kind: Kind, subject: str) -> bool:
         """Overwrites and removes a subject's key; takes no space, so it works on a full disk. Whether there was one.
 
         What a disk keeps of an overwritten file below the file system is out of reach; it is still wrapped there.
         """
-        path = self._path(kind, subject)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            os.pwrite(descriptor, bytes(os.fstat(descriptor).st_size), 0)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        path.unlink(missing_ok=True)
-        self._sync()
-        return True
+        there = _overwritten(self._path(kind, subject))
+        if there:
+            self._sync()
+        if self.folder.parent.name != PREPARED:
+            SubjectKeys(self.folder.parent / PREPARED / self.folder.name, b"").destroy(kind, subject)
+        return there
+
+    def has(self, kind: str, subject: str) -> bool:
+        """Whether a subject has a key."""
+        return self._path(kind, subject).exists()
 
     def subjects(self) -> Iterator[tuple[str, str]]:
         """Kind and id of every subject that has a key."""
@@ -139,7 +142,7 @@ class SubjectKeys:
             raise _unwritable(self.folder, error) from error
         return path
 
-    def _path(self, kind: Kind, subject: str) -> Path:
+    def _path(self, kind: str, subject: str) -> Path:
         return self.folder / f"{kind}-{subject.encode().hex()}.key"
 
     def _sync(self) -> None:
@@ -148,6 +151,21 @@ class SubjectKeys:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _overwritten(path: Path) -> bool:
+    """Overwrites a file and removes it; whether there was one."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        os.pwrite(descriptor, bytes(os.fstat(descriptor).st_size), 0)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    path.unlink(missing_ok=True)
+    return True
 
 
 def _context(kind: str) -> bytes:

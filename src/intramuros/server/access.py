@@ -53,18 +53,24 @@ class Scope(Enum):
 
 
 class Body(Enum):
-    """How large a request's body may be, by the setting of that name."""
+    """How large a request's body may be: by the setting of that name, or as large as a model."""
 
     REQUEST = "request_mib"
     UPLOAD = "upload_mib"
+    MODEL = "a model"
 
 
 def is_for_programs(path: str) -> bool:
     """Whether this address is one of an API: everything else is a page, or belongs to one."""
-    return path.startswith(("/v1/", "/api/", "/privacy/v1/")) or path in {"/health", "/metrics"}
+    return path.startswith(("/v1/", "/api/", "/privacy/v1/")) or path in {"/health", "/metrics", "/mcp"}
 
 
-LONG = frozenset({"chat", "selftest", "answer", "search", "redact", "restore"})
+def is_ollamas(path: str) -> bool:
+    """Whether this address is one of Ollama's API; the product's own stands below a version."""
+    return path.startswith("/api/") and not path.startswith("/api/v1/")
+
+
+LONG = frozenset({"chat", "preset.try", "selftest", "answer", "search", "redact", "restore", "model.pin", "mcp"})
 """Actions that may take long before they answer."""
 
 
@@ -72,8 +78,9 @@ LONG = frozenset({"chat", "selftest", "answer", "search", "redact", "restore"})
 class Rule:
     """One row: the method and path template of a route, and what the guard does about it.
 
-    `recent` routes change how somebody signs in, or open what is others': of whoever is signed in they take a password
-    or passkey shown in the last ten minutes. A key shows itself with every request.
+    `recent` routes change how somebody signs in, open what is others', or erase a person or a project: of whoever is
+    signed in they take a password or passkey shown in the last ten minutes. A key shows itself with every request, if
+    one may call the route at all.
     `enrolling` routes are all that is open to whoever must set up a second factor first.
     """
 
@@ -85,17 +92,21 @@ class Rule:
     audited: bool = True
     scope: Scope = None  # type: ignore[assignment]  # pages need not say: no key opens them
     spends: bool = False  # may cost tokens
+    told_by_body: bool = False  # whether it does shows in the body: the route itself says so (`state["admit"]`)
     recent: bool = False
     enrolling: bool = False
     pattern: Pattern[str] = field(init=False, repr=False, compare=False)
+    has_parameters: bool = field(init=False, repr=False, compare=False)
 
     @property
     def is_long(self) -> bool:
         """Whether it may take long before it answers."""
-        return self.action in LONG or self.path.startswith("/v1/")
+        may_take_long = self.path.startswith("/v1/") or is_ollamas(self.path)
+        return self.action in LONG or (may_take_long and self.method != "DELETE")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pattern", compile_path(self.path)[0])
+        object.__setattr__(self, "has_parameters", "{" in self.path)
         if self.scope is None:
             object.__setattr__(self, "scope", self._default_scope())
 
@@ -116,8 +127,94 @@ RULES = (
     Rule("GET", "/metrics", "metrics", Access.ADMINISTRATOR, scope=Scope.ADMIN),
     # The OpenAI door.
     Rule("POST", "/v1/chat/completions", "chat", scope=Scope.CHAT, spends=True),
+    Rule("GET", "/v1/chat/completions", "completions.list", scope=Scope.CHAT),
+    Rule("GET", "/v1/chat/completions/{completion}", "completion.show", scope=Scope.CHAT),
+    Rule("POST", "/v1/chat/completions/{completion}", "completion.change", scope=Scope.CHAT),
+    Rule("DELETE", "/v1/chat/completions/{completion}", "completion.remove", scope=Scope.CHAT),
+    Rule("GET", "/v1/chat/completions/{completion}/messages", "completion.show", scope=Scope.CHAT),
+    Rule("POST", "/v1/responses", "respond", scope=Scope.CHAT, spends=True),
+    Rule("POST", "/v1/responses/input_tokens", "respond.count", scope=Scope.CHAT),
+    Rule("POST", "/v1/responses/compact", "respond.compact", scope=Scope.CHAT, spends=True),
+    Rule("GET", "/v1/responses/{response}", "response.show", scope=Scope.CHAT),
+    Rule("DELETE", "/v1/responses/{response}", "response.remove", scope=Scope.CHAT),
+    Rule("POST", "/v1/responses/{response}/cancel", "response.cancel", scope=Scope.CHAT),
+    Rule("GET", "/v1/responses/{response}/input_items", "response.show", scope=Scope.CHAT),
+    Rule("POST", "/v1/conversations", "dialogue.create", scope=Scope.CHAT),
+    Rule("GET", "/v1/conversations/{dialogue}", "dialogue.show", scope=Scope.CHAT),
+    Rule("POST", "/v1/conversations/{dialogue}", "dialogue.change", scope=Scope.CHAT),
+    Rule("DELETE", "/v1/conversations/{dialogue}", "dialogue.remove", scope=Scope.CHAT),
+    Rule("GET", "/v1/conversations/{dialogue}/items", "dialogue.show", scope=Scope.CHAT),
+    Rule("POST", "/v1/conversations/{dialogue}/items", "dialogue.add", scope=Scope.CHAT),
+    Rule("GET", "/v1/conversations/{dialogue}/items/{item}", "dialogue.show", scope=Scope.CHAT),
+    Rule("DELETE", "/v1/conversations/{dialogue}/items/{item}", "dialogue.take_out", scope=Scope.CHAT),
+    Rule("POST", "/v1/completions", "complete", scope=Scope.CHAT, spends=True),
+    Rule("POST", "/v1/embeddings", "embed", scope=Scope.CHAT, spends=True),
+    Rule("POST", "/v1/rerank", "rerank", scope=Scope.CHAT, spends=True),
+    Rule("POST", "/v1/moderations", "moderate", scope=Scope.CHAT, spends=True),
+    Rule("POST", "/v1/audio/speech", "speak", scope=Scope.CHAT, spends=True),
+    Rule("POST", "/v1/audio/transcriptions", "transcribe", body=Body.UPLOAD, scope=Scope.CHAT, spends=True),
+    Rule("POST", "/v1/audio/translations", "translate", body=Body.UPLOAD, scope=Scope.CHAT, spends=True),
+    Rule("POST", "/v1/images/generations", "draw", scope=Scope.CHAT, spends=True),
+    Rule("POST", "/v1/images/edits", "draw", body=Body.UPLOAD, scope=Scope.CHAT, spends=True),
+    Rule("POST", "/v1/images/variations", "draw", body=Body.UPLOAD, scope=Scope.CHAT, spends=True),
     Rule("GET", "/v1/models", "models.list", scope=Scope.CHAT),
     Rule("GET", "/v1/models/{model:path}", "models.show", scope=Scope.CHAT),
+    Rule("DELETE", "/v1/models/{model:path}", "model.remove", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("POST", "/v1/files", "file.add", body=Body.UPLOAD, scope=Scope.DOCUMENTS),
+    Rule("GET", "/v1/files", "files.list", scope=Scope.DOCUMENTS),
+    Rule("GET", "/v1/files/{file}", "file.show", scope=Scope.DOCUMENTS),
+    Rule("DELETE", "/v1/files/{file}", "file.remove", scope=Scope.DOCUMENTS),
+    Rule("GET", "/v1/files/{file}/content", "file.content", scope=Scope.DOCUMENTS),
+    Rule("POST", "/v1/batches", "batch.create", scope=Scope.CHAT),
+    Rule("GET", "/v1/batches", "batches.list", scope=Scope.CHAT),
+    Rule("GET", "/v1/batches/{batch}", "batch.show", scope=Scope.CHAT),
+    Rule("POST", "/v1/batches/{batch}/cancel", "batch.cancel", scope=Scope.CHAT),
+    # Vector stores: projects, by the names of the OpenAI door.
+    Rule("POST", "/v1/vector_stores", "project.create", scope=Scope.DOCUMENTS),
+    Rule("GET", "/v1/vector_stores", "projects.list", scope=Scope.SEARCH),
+    Rule("GET", "/v1/vector_stores/{store}", "project.show", scope=Scope.SEARCH),
+    Rule("POST", "/v1/vector_stores/{store}", "project.change", scope=Scope.DOCUMENTS),
+    Rule("DELETE", "/v1/vector_stores/{store}", "project.remove", scope=Scope.ADMIN, recent=True),
+    Rule("POST", "/v1/vector_stores/{store}/search", "search", scope=Scope.SEARCH),
+    Rule("POST", "/v1/vector_stores/{store}/files", "document.add", scope=Scope.DOCUMENTS),
+    Rule("GET", "/v1/vector_stores/{store}/files", "documents.list", scope=Scope.SEARCH),
+    Rule("GET", "/v1/vector_stores/{store}/files/{file}", "document.show", scope=Scope.SEARCH),
+    Rule("POST", "/v1/vector_stores/{store}/files/{file}", "document.describe", scope=Scope.DOCUMENTS),
+    Rule("DELETE", "/v1/vector_stores/{store}/files/{file}", "document.remove", scope=Scope.DOCUMENTS),
+    Rule("GET", "/v1/vector_stores/{store}/files/{file}/content", "document.content", scope=Scope.SEARCH),
+    Rule("POST", "/v1/vector_stores/{store}/file_batches", "document.add", scope=Scope.DOCUMENTS),
+    Rule("GET", "/v1/vector_stores/{store}/file_batches/{batch}", "documents.list", scope=Scope.SEARCH),
+    Rule("POST", "/v1/vector_stores/{store}/file_batches/{batch}/cancel", "documents.cancel", scope=Scope.DOCUMENTS),
+    Rule("GET", "/v1/vector_stores/{store}/file_batches/{batch}/files", "documents.list", scope=Scope.SEARCH),
+    # The Ollama door.
+    Rule("POST", "/api/chat", "chat", scope=Scope.CHAT, spends=True),
+    Rule("POST", "/api/generate", "chat", scope=Scope.CHAT, spends=True),
+    Rule("POST", "/api/embed", "embed", scope=Scope.CHAT, spends=True),
+    Rule("POST", "/api/embeddings", "embed", scope=Scope.CHAT, spends=True),
+    Rule("GET", "/api/tags", "models.list", scope=Scope.CHAT),
+    Rule("POST", "/api/show", "models.show", scope=Scope.CHAT),
+    Rule("GET", "/api/ps", "models.list", scope=Scope.CHAT),
+    Rule("GET", "/api/version", "version", scope=Scope.CHAT),
+    Rule("POST", "/api/pull", "model.pull", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("POST", "/api/create", "model.create", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("POST", "/api/copy", "preset.create", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("DELETE", "/api/delete", "model.remove", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("POST", "/api/push", "model.push", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("GET", "/api/blobs/{digest}", "model.upload.find", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("POST", "/api/blobs/{digest}", "model.upload", Access.ADMINISTRATOR, body=Body.MODEL, scope=Scope.ADMIN),
+    # The Anthropic door, beside the models above.
+    Rule("POST", "/v1/messages", "chat", scope=Scope.CHAT, spends=True),
+    Rule("POST", "/v1/messages/count_tokens", "count", scope=Scope.CHAT),
+    Rule("GET", "/v1/messages/batches", "batches.list", scope=Scope.CHAT),
+    Rule("POST", "/v1/messages/batches", "batch.create", body=Body.UPLOAD, scope=Scope.CHAT),
+    Rule("GET", "/v1/messages/batches/{messagebatch}", "batch.show", scope=Scope.CHAT),
+    Rule("DELETE", "/v1/messages/batches/{messagebatch}", "batch.remove", scope=Scope.CHAT),
+    Rule("POST", "/v1/messages/batches/{messagebatch}/cancel", "batch.cancel", scope=Scope.CHAT),
+    Rule("GET", "/v1/messages/batches/{messagebatch}/results", "batch.results", scope=Scope.CHAT),
+    # The MCP door. Nothing is there to GET or DELETE, which needs no record.
+    Rule("POST", "/mcp", "mcp", scope=Scope.SEARCH, spends=True, told_by_body=True),
+    Rule("GET", "/mcp", "mcp.listen", Access.PUBLIC, audited=False),
+    Rule("DELETE", "/mcp", "mcp.end", Access.PUBLIC, audited=False),
     # The product's own API.
     Rule("GET", "/api/v1/projects", "projects.list", scope=Scope.SEARCH),
     Rule("POST", "/api/v1/projects", "project.create", scope=Scope.DOCUMENTS),
@@ -128,7 +225,7 @@ RULES = (
     Rule("POST", "/api/v1/projects/{project}/search", "search", scope=Scope.SEARCH),
     Rule("POST", "/api/v1/projects/{project}/ask", "answer", scope=Scope.SEARCH, spends=True),
     Rule("GET", "/api/v1/projects/{project}", "project.show", scope=Scope.SEARCH),
-    Rule("DELETE", "/api/v1/projects/{project}", "project.remove", scope=Scope.ADMIN),
+    Rule("DELETE", "/api/v1/projects/{project}", "project.remove", scope=Scope.ADMIN, recent=True),
     Rule("GET", "/api/v1/projects/{project}/members", "members.list", scope=Scope.ADMIN),
     Rule("PUT", "/api/v1/projects/{project}/members/{user}", "project.share", scope=Scope.ADMIN),
     Rule("DELETE", "/api/v1/projects/{project}/members/{user}", "project.unshare", scope=Scope.ADMIN),
@@ -139,11 +236,12 @@ RULES = (
     Rule("POST", "/api/v1/users", "user.add", Access.ADMINISTRATOR, scope=Scope.ADMIN),
     Rule("POST", "/api/v1/invitations", "user.invite", Access.MANAGER, scope=Scope.ADMIN),
     Rule("GET", "/api/v1/users/{user}", "user.show", Access.OVERSEER, scope=Scope.ADMIN),
-    Rule("DELETE", "/api/v1/users/{user}", "user.remove", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("DELETE", "/api/v1/users/{user}", "user.remove", Access.ADMINISTRATOR, scope=Scope.ADMIN, recent=True),
     Rule("PUT", "/api/v1/users/{user}/role", "user.role", Access.ADMINISTRATOR, scope=Scope.ADMIN),
     Rule("POST", "/api/v1/users/{user}/suspend", "user.suspend", Access.ADMINISTRATOR, scope=Scope.ADMIN),
     Rule("POST", "/api/v1/users/{user}/resume", "user.resume", Access.ADMINISTRATOR, scope=Scope.ADMIN),
     Rule("POST", "/api/v1/users/{user}/reset-factor", "user.reset_factor", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("POST", "/api/v1/users/{user}/sign-out", "user.sign_out", Access.ADMINISTRATOR, scope=Scope.ADMIN),
     Rule("GET", "/api/v1/users/{user}/reach", "view_as", scope=Scope.ADMIN),
     Rule("POST", "/api/v1/users/{user}/search", "view_as.search", scope=Scope.ADMIN),
     Rule("GET", "/api/v1/groups", "groups.list", Access.OVERSEER, scope=Scope.ADMIN),
@@ -153,14 +251,49 @@ RULES = (
     Rule("DELETE", "/api/v1/groups/{group}", "group.remove", Access.MANAGER, scope=Scope.ADMIN),
     Rule("PUT", "/api/v1/groups/{group}/members/{user}", "group.add", Access.MANAGER, scope=Scope.ADMIN),
     Rule("DELETE", "/api/v1/groups/{group}/members/{user}", "group.leave", Access.MANAGER, scope=Scope.ADMIN),
+    Rule("GET", "/api/v1/quotas", "quotas.list", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("GET", "/api/v1/quotas/{kind}/{subject}", "quota.show", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("PUT", "/api/v1/quotas/{kind}/{subject}", "quota.set", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("DELETE", "/api/v1/quotas/{kind}/{subject}", "quota.remove", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("GET", "/api/v1/usage", "usage.show", scope=Scope.CHAT),
+    # Models under names of their own. Those for everyone only administrators change, with the scope `admin`.
+    Rule("GET", "/api/v1/presets", "presets.list", scope=Scope.CHAT),
+    Rule("POST", "/api/v1/presets", "preset.create", scope=Scope.CHAT),
+    Rule("GET", "/api/v1/presets/{preset:path}", "preset.show", scope=Scope.CHAT),
+    Rule("PATCH", "/api/v1/presets/{preset:path}", "preset.change", scope=Scope.CHAT),
+    Rule("DELETE", "/api/v1/presets/{preset:path}", "preset.remove", scope=Scope.CHAT),
     Rule("GET", "/api/v1/break-glass", "break_glass.list", Access.AUDITOR, scope=Scope.ADMIN),
-    Rule("POST", "/api/v1/break-glass", "break_glass.begin", Access.ADMINISTRATOR, scope=Scope.ADMIN, recent=True),
+    Rule("POST", "/api/v1/break-glass", "break_glass.begin", Access.ADMINISTRATOR, scope=Scope.BROWSER, recent=True),
     Rule("POST", "/api/v1/break-glass/{access}/end", "break_glass.end", scope=Scope.ADMIN),
     Rule("DELETE", "/api/v1/projects/{project}/conversations/{conversation}", "erase.conversation", scope=Scope.SEARCH),
     Rule("GET", "/api/v1/projects/{project}/retention", "retention.show", scope=Scope.SEARCH),
     Rule("PUT", "/api/v1/projects/{project}/retention", "retention.set", scope=Scope.DOCUMENTS),
     Rule("GET", "/api/v1/receipts", "erase.receipts", Access.AUDITOR, scope=Scope.ADMIN),
     Rule("GET", "/api/v1/receipts/{receipt}", "erase.receipt", Access.AUDITOR, scope=Scope.ADMIN),
+    Rule("GET", "/api/v1/upstreams", "upstreams.list", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("POST", "/api/v1/upstreams", "upstream.add", Access.ADMINISTRATOR, scope=Scope.ADMIN, recent=True),
+    Rule("PATCH", "/api/v1/upstreams/{upstream}", "upstream.set", Access.ADMINISTRATOR, scope=Scope.ADMIN, recent=True),
+    Rule("DELETE", "/api/v1/upstreams/{upstream}", "upstream.remove", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("POST", "/api/v1/upstreams/{upstream}/test", "upstream.test", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule(
+        "POST",
+        "/api/v1/upstreams/{upstream}/consents",
+        "consent.give",
+        Access.ADMINISTRATOR,
+        scope=Scope.ADMIN,
+        recent=True,
+    ),
+    Rule(
+        "POST",
+        "/api/v1/upstreams/{upstream}/consents/withdraw",
+        "consent.withdraw",
+        Access.ADMINISTRATOR,
+        scope=Scope.ADMIN,
+    ),
+    Rule("GET", "/api/v1/routes", "routes.list", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("GET", "/api/v1/routes/{route:path}", "routes.show", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("PUT", "/api/v1/routes/{route:path}", "route.set", Access.ADMINISTRATOR, scope=Scope.ADMIN),
+    Rule("DELETE", "/api/v1/routes/{route:path}", "route.remove", Access.ADMINISTRATOR, scope=Scope.ADMIN),
     Rule("POST", "/privacy/v1/redact", "redact", scope=Scope.PRIVACY),
     Rule("POST", "/privacy/v1/restore", "restore", scope=Scope.PRIVACY),
     # The pages, and what their forms and scripts send.
@@ -180,7 +313,7 @@ RULES = (
     Rule("POST", "/projects", "project.create"),
     Rule("POST", "/samples", "samples.add"),
     Rule("GET", "/projects/{project}", "project.show"),
-    Rule("POST", "/projects/{project}/ask", "answer"),
+    Rule("POST", "/projects/{project}/ask", "answer", spends=True),
     Rule("GET", "/projects/{project}/conversations/{conversation}", "conversation.show"),
     Rule("POST", "/projects/{project}/conversations/{conversation}/remove", "conversation.remove"),
     Rule("POST", "/projects/{project}/documents", "document.add", body=Body.UPLOAD),
@@ -198,9 +331,33 @@ RULES = (
     Rule("GET", "/models/live", "models.watch"),
     Rule("POST", "/models/install", "model.install", Access.ADMINISTRATOR),
     Rule("POST", "/models/use", "model.use", Access.ADMINISTRATOR),
+    Rule("GET", "/presets", "presets.list"),
+    Rule("POST", "/presets", "preset.create"),
+    Rule("GET", "/presets/{preset}", "preset.show"),
+    Rule("POST", "/presets/{preset}", "preset.change"),
+    Rule("POST", "/presets/{preset}/try", "preset.try", spends=True),
+    Rule("POST", "/presets/{preset}/remove", "preset.remove"),
+    Rule("GET", "/models/installed/{model}", "models.show"),
+    Rule("POST", "/models/installed/{model}/parts", "part.install", Access.ADMINISTRATOR),
+    Rule("POST", "/models/installed/{model}/parts/remove", "part.remove", Access.ADMINISTRATOR),
+    Rule("POST", "/models/installed/{model}/upload", "part.install", Access.ADMINISTRATOR, body=Body.MODEL),
+    Rule("POST", "/models/load", "model.load", Access.ADMINISTRATOR),
+    Rule("POST", "/models/unload", "model.unload", Access.ADMINISTRATOR),
+    Rule("POST", "/models/pin", "model.pin", Access.ADMINISTRATOR),
     Rule("GET", "/keys", "keys.list"),
-    Rule("POST", "/keys", "key.create"),
+    Rule("POST", "/keys", "key.create", recent=True),
     Rule("POST", "/keys/{key}/revoke", "key.revoke"),
+    Rule("GET", "/batches", "batches.list"),
+    Rule("GET", "/batches/live", "batches.watch"),
+    Rule("POST", "/batches", "batch.create"),
+    Rule("POST", "/batches/upload", "batch.create", body=Body.UPLOAD),
+    Rule("GET", "/batches/example", "batches.list"),
+    Rule("GET", "/batches/{batch}", "batch.show"),
+    Rule("GET", "/batches/{batch}/live", "batches.watch"),
+    Rule("GET", "/batches/{batch}/answers", "batch.content"),
+    Rule("GET", "/batches/{batch}/failures", "batch.content"),
+    Rule("POST", "/batches/{batch}/cancel", "batch.cancel"),
+    Rule("GET", "/administration/batches", "batches.list_all", Access.MANAGER),
     Rule("GET", "/privacy", "privacy"),
     Rule("GET", "/privacy/masking", "masking.show"),
     Rule("POST", "/privacy/masking", "redact"),
@@ -211,8 +368,22 @@ RULES = (
     Rule("GET", "/administration/keys", "keys.list_all", Access.ADMINISTRATOR),
     Rule("POST", "/administration/keys/{key}/limit", "key.limit", Access.ADMINISTRATOR),
     Rule("POST", "/administration/keys/{key}/revoke", "key.revoke", Access.ADMINISTRATOR),
+    Rule("GET", "/administration/quotas", "quotas.list", Access.ADMINISTRATOR),
+    Rule("POST", "/administration/quotas", "quota.set", Access.ADMINISTRATOR),
+    Rule("POST", "/administration/quotas/remove", "quota.remove", Access.ADMINISTRATOR),
     Rule("GET", "/administration/backups", "backup.list", Access.ADMINISTRATOR),
     Rule("POST", "/administration/backups", "backup.start", Access.ADMINISTRATOR),
+    Rule("GET", "/administration/upstreams", "upstreams.list", Access.ADMINISTRATOR),
+    Rule("POST", "/administration/upstreams", "upstream.add", Access.ADMINISTRATOR, recent=True),
+    Rule("GET", "/administration/upstreams/{upstream}", "upstream.show", Access.ADMINISTRATOR),
+    Rule("POST", "/administration/upstreams/{upstream}", "upstream.set", Access.ADMINISTRATOR, recent=True),
+    Rule("POST", "/administration/upstreams/{upstream}/test", "upstream.test", Access.ADMINISTRATOR),
+    Rule("POST", "/administration/upstreams/{upstream}/remove", "upstream.remove", Access.ADMINISTRATOR),
+    Rule("POST", "/administration/upstreams/{upstream}/agree", "consent.give", Access.ADMINISTRATOR, recent=True),
+    Rule("POST", "/administration/upstreams/{upstream}/withdraw", "consent.withdraw", Access.ADMINISTRATOR),
+    Rule("GET", "/administration/routes", "routes.show", Access.ADMINISTRATOR),
+    Rule("POST", "/administration/routes", "route.set", Access.ADMINISTRATOR),
+    Rule("POST", "/administration/routes/remove", "route.remove", Access.ADMINISTRATOR),
     Rule("GET", "/administration/audit", "audit.show", Access.AUDITOR),
     Rule("POST", "/administration/audit/verify", "audit.verify", Access.AUDITOR),
     Rule("GET", "/administration/audit/export", "audit.export", Access.AUDITOR),
@@ -246,6 +417,7 @@ RULES = (
     Rule("POST", "/people/{user}/suspend", "user.suspend", Access.ADMINISTRATOR),
     Rule("POST", "/people/{user}/resume", "user.resume", Access.ADMINISTRATOR),
     Rule("POST", "/people/{user}/reset-factor", "user.reset_factor", Access.ADMINISTRATOR, recent=True),
+    Rule("POST", "/people/{user}/sign-out", "user.sign_out", Access.ADMINISTRATOR),
     Rule("GET", "/people/{user}/reach", "view_as"),
     Rule("POST", "/people/{user}/reach", "view_as.search"),
     Rule("GET", "/groups", "groups.list", Access.OVERSEER),

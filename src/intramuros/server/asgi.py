@@ -5,7 +5,7 @@ Called by `server.listen` and by tests. The routes of every door are in one rout
 
 from __future__ import annotations
 
-from starlette.routing import BaseRoute, Router
+from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
 
 from intramuros.api.routes import routes as api_routes
@@ -24,7 +24,8 @@ def application(app: App, *, hosts: frozenset[str] = LOOPBACK_HOSTS) -> Guard:
         identity=app.identity,
         audit=app.audit,
         metrics=app.metrics,
-        usage=app.key_usage,
+        usage=app.usage,
+        price_of=app.price_of,
         limits=Limits(request_bytes=settings.request_mib * 2**20, upload_bytes=settings.upload_mib * 2**20),
         hosts=hosts,
         watch=Watch(app.identity, app.projects),
@@ -36,8 +37,31 @@ class Doors:
 
     def __init__(self, routes: list[BaseRoute]) -> None:
         self.router = Router(routes, redirect_slashes=False)
+        self._known: dict[tuple[str, str], Route] = {}  # of addresses without parameters, once they were asked for
+        self._choosy = [route for route in routes if type(route) is not Route]
+        """Routes that look at more of a request than its address and method, as its headers."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the route of this request."""
         scope["app"] = self  # with an "app", Starlette's router raises 404 and 405 instead of answering them
-        await self.router(scope, receive, send)
+        scope["router"] = self.router
+        wanted = scope["method"], scope["path"]
+        route = self._known.get(wanted)
+        if route is not None:
+            scope["route"], scope["endpoint"], scope["path_params"] = route, route.endpoint, {}
+            await route.handle(scope, receive, send)
+            return
+        try:
+            await self.router(scope, receive, send)
+        finally:
+            self._learn(wanted, scope.get("route"))
+
+    def _learn(self, wanted: tuple[str, str], found: object) -> None:
+        if type(found) is not Route or "{" in found.path or wanted[0] not in (found.methods or ()):
+            return
+        if not any(_may_take(route, wanted[1]) for route in self._choosy):
+            self._known[wanted] = found
+
+
+def _may_take(route: BaseRoute, path: str) -> bool:
+    return not isinstance(route, Route) or route.path_regex.match(path) is not None

@@ -6,12 +6,14 @@ Called by the guard. Knows no routes and no callers.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.types import Message, Receive, Send
 
 from intramuros.api.connected import ClientGone
 from intramuros.errors import BadRequest, IntramurosError, TooLarge
 from intramuros.server.headers import Headers, with_security
+from intramuros.server.patience import Patience
 
 BODY_SILENCE_S = 30.0
 BODY_BYTES_PER_S = 2048
@@ -26,19 +28,22 @@ class Exchange:
     """Wraps `receive` and `send` of one request.
 
     `status` is what was answered (0: nothing yet), `is_complete` whether to its end, `refusal` why reading stopped,
-    `is_cut` whether because the caller's access ended.
-    `added` are headers the answer is to have besides its own.
+    `is_cut` whether because the caller may no longer ask this.
+    `added` are headers the answer is to have besides its own, `added_late` what more there is when it begins.
     """
 
     __slots__ = (
         "_body_bytes",
         "_body_read",
         "_limit_bytes",
+        "_reading",
         "_reading_since",
         "_receive",
         "_security",
         "_send",
+        "_sending",
         "added",
+        "added_late",
         "is_complete",
         "is_cut",
         "refusal",
@@ -52,9 +57,11 @@ class Exchange:
         self._limit_bytes, self._security = limit_bytes, security
         self._body_bytes, self._body_read = 0, False
         self._reading_since: float | None = None
+        self._reading, self._sending = Patience(), Patience()
         self.status, self.is_complete, self.is_cut = 0, False, False
         self.refusal: IntramurosError | None = None
         self.added: Headers = []
+        self.added_late: Callable[[], Headers] | None = None
 
     def check_length(self, declared: str | None) -> None:
         """Refuses a body whose declared length is over the limit. Raises: TooLarge."""
@@ -81,7 +88,7 @@ class Exchange:
         if self._body_read:
             return await self._receive()
         try:
-            async with asyncio.timeout(self._patience_s()):
+            with self._reading.of(self._patience_s()):
                 message = await self._receive()
         except TimeoutError:
             self.refusal = BadRequest(
@@ -114,11 +121,12 @@ class Exchange:
         """
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = with_security([*message.get("headers", ()), *self.added], self._security)
+            late = self.added_late() if self.added_late else ()
+            message["headers"] = with_security([*message.get("headers", ()), *self.added, *late], self._security)
         elif message["type"] == "http.response.body" and not message.get("more_body", False):
             self.is_complete = True
         try:
-            async with asyncio.timeout(SEND_SILENCE_S):
+            with self._sending.of(SEND_SILENCE_S):
                 await self._send(message)
         except TimeoutError:
             self.is_complete = False
@@ -128,13 +136,18 @@ class Exchange:
         """Reads what is left of a refused body and forgets it, so that the sender gets to read the refusal."""
         taken = 0
         try:
-            async with asyncio.timeout(DRAIN_S):
+            with self._reading.of(DRAIN_S):
                 while not self._body_read and taken < DRAIN_BYTES:
                     message = await self._receive()
                     taken += len(message.get("body", b""))
                     self._body_read = message["type"] != "http.request" or not message.get("more_body", False)
         except TimeoutError:
             self._body_read = True
+
+    def end(self) -> None:
+        """The request is over: no timer is left behind."""
+        self._reading.end()
+        self._sending.end()
 
     def _too_large(self) -> TooLarge:
         return TooLarge(

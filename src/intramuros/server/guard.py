@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Send
@@ -19,12 +20,15 @@ from starlette.types import Scope as Request
 
 from intramuros.accounts.caller import Caller
 from intramuros.accounts.identity import Identity
+from intramuros.accounts.prices import FREE, PriceOf
 from intramuros.accounts.sessions import PROOF_S
-from intramuros.accounts.usage import KeyUsage
+from intramuros.accounts.usage import Usage
 from intramuros.api.connected import ClientGone
 from intramuros.api.faults import access_ended, known, stopping, unexpected
 from intramuros.audit.entry import Entry
 from intramuros.audit.record import Audit
+from intramuros.engines.asked import ALLOW, Asked, asking
+from intramuros.engines.asked import HEADER as OUTSIDE_HEADER
 from intramuros.errors import (
     AuditUnavailable,
     IntramurosError,
@@ -38,7 +42,7 @@ from intramuros.server.access import Access, AccessTable, Body, Rule, Scope
 from intramuros.server.connections import Clients
 from intramuros.server.doors import Door, api, door_of
 from intramuros.server.exchange import Exchange
-from intramuros.server.headers import LOOPBACK_HOSTS, TLS_ONLY, check_host, check_origin
+from intramuros.server.headers import LOOPBACK_HOSTS, TLS_ONLY, Headers, check_host, check_origin
 from intramuros.server.watch import Watch
 from intramuros.storage.schema import now
 
@@ -46,6 +50,7 @@ log = logging.getLogger("intramuros.server")
 
 CLIENT_CLOSED = 499
 MULTIPART_ROOM_BYTES = 2**16
+MODEL_BYTES = 2**40
 BYTES_PER_TOKEN = 4
 
 
@@ -58,6 +63,8 @@ class Limits:
 
     def of(self, body: Body) -> int:
         """The limit for this kind."""
+        if body is Body.MODEL:
+            return MODEL_BYTES  # the disk is what bounds them: its room is looked at first
         return self.request_bytes if body is Body.REQUEST else self.upload_bytes + MULTIPART_ROOM_BYTES
 
 
@@ -83,13 +90,14 @@ class Guard:
         audit: Audit,
         metrics: Metrics,
         limits: Limits,
-        usage: KeyUsage,
+        usage: Usage,
+        price_of: PriceOf = lambda _: FREE,
         table: AccessTable | None = None,
         hosts: frozenset[str] = LOOPBACK_HOSTS,
         watch: Watch | None = None,
     ) -> None:
         self.inner, self.identity, self.audit, self.metrics, self.limits = inner, identity, audit, metrics, limits
-        self.usage = usage
+        self.usage, self.price_of = usage, price_of
         self.table = table or AccessTable()
         self.hosts = hosts
         self.clients = Clients()
@@ -102,7 +110,8 @@ class Guard:
             raise NotImplementedError(f"There is no {scope['type']} here.")
         started = time.perf_counter()
         rule = self.table.rule(scope["method"], scope["path"])
-        door = door_of(scope["path"])
+        headers = _headers(scope)
+        door = door_of(scope["path"], headers)
         security = (*door.headers, TLS_ONLY) if scope["scheme"] == "https" else door.headers
         exchange = Exchange(receive, send, limit_bytes=self.limits.of(rule.body), security=security)
         task = asyncio.current_task()
@@ -110,12 +119,13 @@ class Guard:
         self.open_tasks.add(task)
         self.metrics.requests_open.inc()
         self.clients.begin(scope.get("client"), exchange)
-        call = _Call(rule, door, scope, exchange, _headers(scope))
+        call = _Call(rule, door, scope, exchange, headers)
         try:
             await self._answer(call, started)
         except Exception as raised:  # not the route's: those are answered below
             await self._refuse(known(raised), call)
         finally:
+            exchange.end()
             self.open_tasks.discard(task)
             self.clients.end(scope.get("client"))
             self.metrics.requests_open.dec()
@@ -138,6 +148,7 @@ class Guard:
         try:
             async with self.audit.entry(call.rule.action, by=state["caller"], via=call.door.name) as entry:
                 state["entry"] = entry
+                exchange.added_late = partial(_of_the_queue, entry)
                 try:
                     error = await self._handled(call, trouble=trouble)
                 finally:
@@ -172,7 +183,7 @@ class Guard:
                 raise trouble
             self._check(call)
             exchange.check_length(call.headers.get("content-length"))
-            with self._watched(call):
+            with self._watched(call), asking(_asked(call)):
                 await self.inner(call.scope, exchange.receive, exchange.send)
         except (ClientGone, ClientDisconnect):
             exchange.is_complete = False  # whatever was still sent, nobody got it
@@ -181,8 +192,9 @@ class Guard:
             task = asyncio.current_task()
             if exchange.is_cut and task is not None and not task.uncancel():
                 exchange.is_complete = False
-                await self._refuse(access_ended(), call)
-                return exchange.refusal
+                error = exchange.refusal or access_ended()
+                await self._refuse(error, call)
+                return error
             await self._refuse(stopping(), call)
             raise
         except Exception as raised:
@@ -202,6 +214,7 @@ class Guard:
             caller=caller,
             path=call.scope["path"],
             revision=call.scope["state"]["revision"],
+            state=call.scope["state"],
             caller_now=lambda: self.identity.caller(call.headers),
         )
 
@@ -213,42 +226,46 @@ class Guard:
             if caller is None:
                 raise NotSignedIn("You are not signed in, or the key is unknown, expired or revoked.")
             if caller.key_id is not None:
-                self._check_key(call, caller, caller.key_id)
+                _check_scope(call, caller)
             if caller.must_enrol and not call.rule.enrolling:
                 raise SecondFactorNeeded
             if not access.admits(caller):
                 raise NotAllowed(f"Only {access.value} may do this.", hint="Ask one of them, or sign in as one.")
             if call.rule.recent and caller.key_id is None and now() - caller.proven_at > PROOF_S:
                 raise ProofNeeded
+            call.scope["state"]["admit"] = partial(self._check_limits, call, caller)
+            if not call.rule.told_by_body:
+                self._check_limits(call, caller, spends=call.rule.spends)
         check_origin(call.scope["method"], call.headers)
 
-    def _check_key(self, call: _Call, caller: Caller, key_id: str) -> None:
-        """What the key itself may do, and how much. Raises: NotAllowed, TooMany."""
-        scope = call.rule.scope
-        if scope is Scope.BROWSER:
-            raise NotAllowed(
-                "This page is for people who sign in, not for programs with a key.",
-                hint="What programs may call is in docs/how-to/use-the-api.md.",
-                code="session_needed",
-            )
-        if scope is not Scope.ANY:
-            caller.rights.check_scope(scope.value)
-        admission = self.usage.admit(key_id, caller.rights.quota, spends=call.rule.spends)
+    def _check_limits(self, call: _Call, caller: Caller, *, spends: bool) -> None:
+        """How much the caller may do: of what can't cost anything, only a key's requests are counted.
+
+        Raises: TooMany, QuotaReached.
+        """
+        limits = caller.limits if spends else [limit for limit in caller.limits if limit.kind == "key"]
+        if not limits:
+            return
+        admission = self.usage.admit(limits, spends=spends)
         call.exchange.added += admission.headers
         if admission.refusal is not None:
             raise admission.refusal
 
     def _count(self, call: _Call, entry: Entry) -> None:
-        """Counts the tokens of a key's request, from what its task noted.
+        """Counts the tokens of a request and what they cost, from what its task noted.
 
         An engine tells the prompt's tokens at the end of its answer: of one that was cut short they are taken as one
         for four bytes that were sent, or leaving early would be free.
         """
         caller: Caller | None = call.scope["state"]["caller"]
-        if not call.rule.spends or caller is None or caller.key_id is None or "model" not in entry.facts:
+        if not call.rule.spends or caller is None or "model" not in entry.facts:
             return
         prompt = entry.facts.get("prompt_tokens", call.exchange.body_bytes // BYTES_PER_TOKEN)
-        self.usage.spend(caller.key_id, prompt + entry.facts.get("completion_tokens", 0))
+        completion = entry.facts.get("completion_tokens", 0)
+        subjects = [limit.subject for limit in caller.limits]
+        if "project_id" in entry.facts:
+            subjects.append(("project", entry.facts["project_id"]))
+        self.usage.spend(subjects, prompt + completion, self.price_of(entry.facts).of(prompt, completion))
 
     async def _refuse(self, error: IntramurosError, call: _Call) -> None:
         """Answers with the error, unless an answer has begun."""
@@ -263,6 +280,39 @@ class Guard:
         body = b"" if call.scope["method"] == "HEAD" else answer.body
         await exchange.send({"type": "http.response.body", "body": body})
         await exchange.drain()
+
+
+def _check_scope(call: _Call, caller: Caller) -> None:
+    """What the key itself opens. Raises: NotAllowed."""
+    scope = call.rule.scope
+    if scope is Scope.BROWSER:
+        raise NotAllowed(
+            "This page is for people who sign in, not for programs with a key.",
+            hint="What programs may call is in docs/how-to/use-the-api.md.",
+            code="session_needed",
+        )
+    if scope is not Scope.ANY:
+        caller.rights.check_scope(scope.value)
+
+
+def _of_the_queue(entry: Entry) -> Headers:
+    """What was before the request when it began to wait for an engine, if it had to."""
+    position = entry.facts.get("queue_position")
+    if position is None:
+        return []
+    return [
+        (b"x-intramuros-queue-position", str(position).encode()),
+        (b"x-intramuros-expected-wait", str(entry.facts.get("expected_wait_s", 0)).encode()),
+    ]
+
+
+def _asked(call: _Call) -> Asked | None:
+    """Who asks, for the router: whether a text may leave the walls depends on it."""
+    state = call.scope.get("state", {})
+    by, entry = state.get("caller"), state.get("entry")
+    if by is None or entry is None:
+        return None
+    return Asked(by, entry, agrees=call.headers.get(OUTSIDE_HEADER, "").strip().lower() == ALLOW)
 
 
 def _headers(scope: Request) -> dict[str, str]:

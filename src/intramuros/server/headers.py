@@ -41,7 +41,7 @@ TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 def with_security(headers: Headers, added: tuple[tuple[bytes, bytes], ...]) -> Headers:
     """The headers of an answer and those every answer has, unless the answer says its own."""
     present = {name.lower() for name, _ in headers}
-    return [*headers, *(pair for pair in added if pair[0] not in present)]
+    return headers + [pair for pair in added if pair[0] not in present]
 
 
 def check_host(headers: Mapping[str, str], hosts: frozenset[str] = LOOPBACK_HOSTS) -> None:

@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 
 import uvloop
 
@@ -20,9 +21,11 @@ from intramuros import __version__
 from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.identity import TLS_COOKIE
 from intramuros.app import App
+from intramuros.background import begin, begin_always
 from intramuros.errors import IntramurosError
 from intramuros.server.asgi import application
 from intramuros.server.connections import Connections
+from intramuros.server.garbage import keep_pauses_short
 from intramuros.server.guard import Guard
 from intramuros.server.lock import server_lock
 from intramuros.server.place import Place, bound, check_protected, place_for
@@ -65,11 +68,15 @@ async def _serve(app: App, place: Place, listening: socket.socket, announce: Ann
         with connections.watched():
             stopping = _on_signals()
             running = asyncio.create_task(serving.ended())
-            following = asyncio.create_task(_follow(serving, certificates, guard, app)) if certificates else None
+            following = None
+            if certificates:
+                follow = partial(_follow, serving, certificates, guard, app)
+                following = begin_always(follow, name="follow certificates")
             await _announce(app, place, announce)
+            keep_pauses_short()
             if isinstance(certificates, OwnAuthority) and not place.is_loopback:
                 announce("Other machines must trust this server's authority once: intramuros tls export")
-            looking = asyncio.create_task(_announce_isolation(app, announce), name="look at the isolation")
+            looking = begin(_announce_isolation(app, announce), name="look at the isolation")
             told = asyncio.create_task(stopping.wait())
             await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
             told.cancel()

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from intramuros.errors import NotFound, StorageCorrupt
-from intramuros.security.crypto import Readable, Writable, decrypt_stream, encrypt_stream
+from intramuros.security.crypto import Pulled, Readable, Writable, decrypt_stream, decrypted, encrypt_stream
+from intramuros.security.subject_keys import PREPARED
 from intramuros.storage.failures import from_system
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -47,18 +48,42 @@ class Blobs:
         Raises: StorageFull, StorageError; then nothing is left behind.
         """
         blob_id = secrets.token_hex(16)
-        path = self._path(blob_id)
         reader = _Hashing(io.BytesIO(source) if isinstance(source, bytes) else source)
+        self._store(key, reader, blob_id)
+        return BlobInfo(blob_id, reader.size_bytes, reader.sha256.digest())
+
+    def reseal_to(self, other: Blobs, blob_id: str, *, key: bytes, new_key: bytes) -> bool:
+        """Stores a file in another folder too, under the same name and another key; one that is there stays.
+
+        False if it is gone here, also meanwhile; then it is not there either. Raises: StorageCorrupt, StorageFull.
+        """
+        try:
+            if not other.has(blob_id):
+                other._store(new_key, _Hashing(Pulled(self.pieces(key, blob_id))), blob_id)
+                other.authenticate(other._path(blob_id), new_key, blob_id)
+        except NotFound:
+            pass
+        if self.has(blob_id):
+            return True
+        other.remove(blob_id)
+        return False
+
+    def has(self, blob_id: str) -> bool:
+        """Whether a file of this name is stored."""
+        return self._path(blob_id).exists()
+
+    def _store(self, key: bytes, reader: _Hashing, blob_id: str) -> None:
+        path = self._path(blob_id)
         with _leaving_nothing(path, reader):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             unfinished = path.with_suffix(_UNFINISHED)
+            unfinished.unlink(missing_ok=True)  # of a process that was stopped
             with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 encrypt_stream(key, reader, file, context=blob_id.encode())
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.rename(path)
             _sync(path.parent)
-        return BlobInfo(blob_id, reader.size_bytes, reader.sha256.digest())
 
     def open(self, key: bytes, blob_id: str) -> bytes:
         """A stored file, whole and checked.
@@ -80,6 +105,17 @@ class Blobs:
         except FileNotFoundError as error:
             raise NotFound(f"There is no stored file {blob_id}.") from error
 
+    def pieces(self, key: bytes, blob_id: str) -> Iterator[bytes]:
+        """A stored file's content, piece by piece, each checked: whoever has enough need not read on.
+
+        Raises: NotFound, StorageCorrupt, where it comes to that.
+        """
+        try:
+            with self._path(blob_id).open("rb") as file:
+                yield from decrypted(key, file, context=blob_id.encode())
+        except FileNotFoundError as error:
+            raise NotFound(f"There is no stored file {blob_id}.") from error
+
     def authenticate(self, path: Path, key: bytes, blob_id: str) -> None:
         """Reads a stored file, or a copy of it at `path`, through to its end. Raises: StorageCorrupt."""
         with path.open("rb") as file:
@@ -91,6 +127,8 @@ class Blobs:
         if path.exists():
             path.unlink(missing_ok=True)
             _sync(path.parent)
+        if self.folder.parent.name != PREPARED:
+            Blobs(self.folder.parent / PREPARED / self.folder.name).remove(blob_id)
 
     def orphans(self, known: Collection[str], *, older_than_s: float = 3600) -> Iterator[Path]:
         """Files that no row knows and that are not just being written: what a crash left, to be unlinked."""

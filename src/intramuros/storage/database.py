@@ -87,6 +87,8 @@ class Database:
         self._glancer: Any = None
         self._vector_functions = _vector_functions()
         self._damage: str | None = None
+        self.writes = 0
+        """How often this process has written, whether or not it was kept: what was read before may have changed."""
 
     @property
     def can_compare_vectors(self) -> bool:
@@ -110,8 +112,11 @@ class Database:
             if erasing:
                 self.reserve.release()
             self._prepare(synchronous="FULL" if durable else "NORMAL", busy_timeout=str(round(wait_s * 1000)))
-            with connection.begin():
-                yield connection
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                self.writes += 1
 
     def glance(self, statement: str, *parameters: object) -> tuple[Any, ...] | None:
         """The first row of one plain SQL statement, outside any transaction: some microseconds, for every request."""
@@ -197,12 +202,16 @@ class Database:
             finally:
                 connection.close()
 
-    def check(self) -> list[str]:
-        """What is wrong with the file: damaged pages, broken structure, rows that point nowhere; else nothing."""
+    def check(self, *, is_archive: bool = False) -> list[str]:
+        """What is wrong with the file: damaged pages, broken structure, rows that point nowhere; else nothing.
+
+        In a backup's archive rows do point nowhere: to those that are sealed in it.
+        """
         found: list[str] = []
         connection = self._connect(pragmas=())  # the usual ones read pages that may be damaged
         try:
-            for pragma in ("cipher_integrity_check", "integrity_check", "foreign_key_check"):
+            pointing = () if is_archive else ("foreign_key_check",)
+            for pragma in ("cipher_integrity_check", "integrity_check", *pointing):
                 rows = connection.execute(f"PRAGMA {pragma}").fetchall()
                 found += [f"{pragma}: {' '.join(map(str, row))}" for row in rows if row != ("ok",)]
         except dbapi2.Error as error:

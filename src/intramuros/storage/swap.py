@@ -10,6 +10,7 @@ before it opens anything, to finish what a stop has interrupted. It knows no con
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from intramuros.errors import Conflict, NotFound
 
+SMALL_BYTES = 64 << 10
 NEXT, READY, KEPT = ".next", "ready.json", ".before-"
 
 
@@ -61,6 +63,7 @@ def finish(data: Path) -> bool:
         _move(data, staged, kept, entry["name"], is_new=entry["is_new"])
     sync(data)
     if plan["discard"] or not any(kept.iterdir()):
+        _overwrite_small(kept)
         shutil.rmtree(kept, ignore_errors=True)
     else:
         write_synced(kept / READY, json.dumps(plan).encode())
@@ -115,6 +118,16 @@ def _move(data: Path, staged: Path, kept: Path, name: str, *, is_new: bool) -> N
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new.rename(place)
         sync(place.parent)
+
+
+def _overwrite_small(folder: Path) -> None:
+    """Overwrites what may be a wrapped key, before it is deleted with the rest."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_size <= SMALL_BYTES:
+            with contextlib.suppress(OSError), path.open("r+b") as file:
+                file.write(bytes(path.stat().st_size))
+                file.flush()
+                os.fsync(file.fileno())
 
 
 def write_synced(path: Path, content: bytes) -> None:

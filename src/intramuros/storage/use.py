@@ -14,6 +14,8 @@ from pathlib import Path
 
 from intramuros.errors import AlreadyRunning, Conflict
 
+LOCK = "use.lock"
+
 
 class Use:
     """One process's share in a folder, held until `close`."""
@@ -39,9 +41,12 @@ class Use:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Has the folder for this process alone. Raises: AlreadyRunning if a server or a command has it open."""
-    descriptor = _opened(folder)
+def alone(folder: Path, *, lock: str = LOCK) -> Iterator[None]:
+    """Has the folder for this process alone. Raises: AlreadyRunning if a server or a command has it open.
+
+    With another `lock`: one process at a time does what that is for.
+    """
+    descriptor = _opened(folder, lock)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -55,7 +60,7 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _opened(folder: Path) -> int:
+def _opened(folder: Path, lock: str = LOCK) -> int:
     run = folder / "run"
     run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return os.open(run / "use.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    return os.open(run / lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

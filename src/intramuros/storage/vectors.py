@@ -6,6 +6,7 @@ hash, and vectors of different ones are never compared. A vector goes when its c
 
 from __future__ import annotations
 
+import json
 import math
 from array import array
 from collections.abc import Iterable, Sequence
@@ -57,16 +58,25 @@ def put(connection: Connection, rows: Iterable[Row], *, model: str) -> None:
 
 
 def rank(
-    connection: Connection, vector: bytes, *, model: str, project_ids: Sequence[str], limit: int
+    connection: Connection,
+    vector: bytes,
+    *,
+    model: str,
+    project_ids: Sequence[str],
+    limit: int,
+    document_ids: Sequence[str] | None = None,
 ) -> list[tuple[int, float]]:
     """The chunks of these projects whose vectors of this model are nearest: `(chunk_id, cosine)`, nearest first.
 
+    `document_ids`: only of these.
     Only vectors of these projects are looked at: time grows with their number, about 5 µs for 384 numbers.
     """
+    among = "" if document_ids is None else " AND chunks.document_id IN (SELECT value FROM json_each(:documents))"
     statement = text(
         "SELECT chunks.id, 1 - vec_distance_cosine(vec_int8(vectors.vector), vec_int8(:vector)) AS nearness"
         " FROM chunks CROSS JOIN vectors ON vectors.chunk_id = chunks.id"
         " WHERE chunks.project_id IN :projects AND vectors.model = :model AND length(vectors.vector) = :numbers"
+        f"{among}"
         " ORDER BY nearness DESC, chunks.id LIMIT :limit"
     ).bindparams(bindparam("projects", expanding=True))
     values = {
@@ -75,7 +85,7 @@ def rank(
         "model": model,
         "numbers": len(vector),
         "limit": limit,
-    }
+    } | ({} if document_ids is None else {"documents": json.dumps(list(document_ids))})
     return [(row[0], row[1]) for row in connection.execute(statement, values)] if project_ids else []
 
 

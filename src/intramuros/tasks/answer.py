@@ -1,6 +1,6 @@
 """The answer task: a question to an answer with the pages it stands on, from the documents of one project.
 
-    search → is anything relevant? → quote, or let the model write → verify → cite
+    search → is anything relevant? → quote, or wait for a turn and let the model write → verify → cite
 
 Called by the command line, the API and the pages, which have resolved the caller and the project before. A model
 trusted with quotes only is not asked: its answer is made of sentences of the documents, word for word.
@@ -9,28 +9,33 @@ trusted with quotes only is not asked: its answer is made of sentences of the do
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from intramuros.accounts.caller import Caller
 from intramuros.accounts.projects import Project
 from intramuros.audit.entry import Entry
 from intramuros.documents.language import LANGUAGES, detect
+from intramuros.engines.asked import about
 from intramuros.engines.engine import INSIDE, Engine
 from intramuros.errors import BadRequest, ModelNotFound
 from intramuros.observability.metrics import Metrics
 from intramuros.retrieval import prompt
 from intramuros.retrieval.prompt import Earlier, Given
 from intramuros.retrieval.search import Search
-from intramuros.tasks.answered import Answer, Done, Event, Found, JudgedSentence, Mode, Source, Text
+from intramuros.tasks.admission import CHARACTERS_PER_TOKEN, Admission, Ticket
+from intramuros.tasks.answered import Answer, Done, Event, Found, JudgedSentence, Mode, Queued, Source, Text
 from intramuros.tasks.asking import Asked, checked, quoted, refused
 from intramuros.tasks.conversation import Conversations
 from intramuros.tasks.fitting import fitted
 from intramuros.tasks.writing import Writing, sentence_of
 
-__all__ = ["Answer", "AnswerTask", "Done", "Event", "Found", "JudgedSentence", "Source", "Text"]
+MOST_PROMPT_TOKENS = 3000
+"""What an answer's passages are taken to be at most, before they are fitted into what the model reads."""
+
+__all__ = ["Answer", "AnswerTask", "Done", "Event", "Found", "JudgedSentence", "Queued", "Source", "Text"]
 
 
 class Model(Protocol):
@@ -72,6 +77,9 @@ class AnswerTask:
     models: Models
     conversations: Conversations
     metrics: Metrics | None = None
+    admission: Admission = field(default_factory=Admission)
+    admit: Callable[[Project], None] = lambda _project: None
+    """Lets a question in that will cost its project something. Raises: TooMany, QuotaReached."""
 
     async def run(
         self,
@@ -107,6 +115,7 @@ class AnswerTask:
         the caller's key may not use, ContextOverflow, EngineError.
         """
         entry.note(route=INSIDE)
+        about(project_id=project.id, conversation_id=conversation)
         asked = Asked(
             question=checked(question),
             language=detect(question, default=by.language if by.language in LANGUAGES else LANGUAGES[0]),
@@ -157,7 +166,20 @@ class AnswerTask:
         return await asked.look(self.search)
 
     async def _write(self, asked: Asked, model: Model, entry: Entry) -> AsyncGenerator[Event]:
+        entry.note(project_id=asked.project.id)
+        await asyncio.to_thread(self.admit, asked.project)
+        characters = sum(len(item.passage.text) for item in asked.passages)
+        about = min(characters // CHARACTERS_PER_TOKEN, MOST_PROMPT_TOKENS)
+        with self.admission.ticket(model.name, by=asked.by, prompt_tokens=about) as ticket:
+            async for ahead in ticket.waiting(entry):
+                yield Queued(ahead.position, ahead.expected_wait_s)
+            async with aclosing(self._written_by(model, ticket, asked, entry)) as events:
+                async for event in events:
+                    yield event
+
+    async def _written_by(self, model: Model, ticket: Ticket, asked: Asked, entry: Entry) -> AsyncGenerator[Event]:
         async with self.pool.engine(model.name) as engine:
+            await ticket.runs_on(engine)
             earlier = await asyncio.to_thread(self._earlier, asked)
             passages = [item.passage for item in asked.passages]
             fit = await fitted(engine, asked.question, passages=passages, earlier=earlier, language=asked.language)
@@ -174,7 +196,7 @@ class AnswerTask:
                 outcome = "failed"
                 raise
             finally:
-                self._meter(writing, entry, outcome)
+                self._meter(writing, entry, ticket, outcome)
         answer = refused(asked) if prompt.is_not_found(writing.text) else _written(writing)
         yield await self._done(asked, replace(answer, model=engine.model, read=fit.given), entry)
 
@@ -197,8 +219,12 @@ class AnswerTask:
             for turn, numbers in places
         ]
 
-    def _meter(self, writing: Writing, entry: Entry, outcome: str) -> None:
+    def _meter(self, writing: Writing, entry: Entry, ticket: Ticket, outcome: str) -> None:
         usage = writing.usage
+        if writing.reported:
+            ticket.pays(usage)
+        else:
+            ticket.was_cut(usage.completion_tokens)
         entry.note(
             prompt_tokens=usage.prompt_tokens if writing.reported else None,
             completion_tokens=usage.completion_tokens if writing.reported or writing.pieces else None,

@@ -122,6 +122,19 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Queued:
+    """The answer waits for its turn: how many are before it, and about how long that takes."""
+
+    kind: ClassVar[str] = "queued"
+    position: int
+    expected_wait_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The event as doors send it."""
+        return {"position": self.position, "expected_wait_s": round(self.expected_wait_s, 1)}
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A piece of the answer's text, to be put after the pieces before it."""
 
@@ -145,7 +158,7 @@ class Done:
         return self.answer.to_json()
 
 
-Event = Found | Text | JudgedSentence | Done
+Event = Found | Queued | Text | JudgedSentence | Done
 """What happens between a question and its answer, in this order; texts and sentences alternate."""
 
 

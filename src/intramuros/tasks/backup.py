@@ -6,6 +6,7 @@ known by `storage.backups`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,7 @@ class Backup:
         """
         place = Place(to)
         place.claim(self.keys.instance, data=self.data)
+        Ledger(place.path).check(self.data / KEYS)
         with place.locked():
             source = Source(
                 data=self.data,
@@ -83,6 +85,21 @@ class Backup:
         Returns the folders that can't be reached: what was erased opens there until the next backup to them.
         """
         return [folder for folder in self.known() if not self._replace_ledger(Path(folder))]
+
+    def copies(self) -> tuple[Mapping[str, float], int]:
+        """The backups there are, one that is being made too, and when each was; how many folders can't be reached."""
+        made: dict[str, float] = {}
+        unseen = 0
+        for folder in map(Path, self.known()):
+            try:
+                place = Place(folder)
+                if place.owner() != self.keys.instance:
+                    raise BackupDamaged(f"The backups in {folder} are not this installation's.")
+                made |= {one.id: one.manifest.made_at if one.manifest else time.time() for one in self.list(folder)}
+                made |= dict.fromkeys(place.unfinished_ids(), time.time())
+            except (OSError, IntramurosError):
+                unseen += 1
+        return made, unseen
 
     def known(self) -> dict[str, Any]:
         """The folders that backups were made to, with the last one of each: its id, time, size and damaged files."""
@@ -122,7 +139,9 @@ class Backup:
             return Listed(backup, None, error.message)
 
     def _models(self) -> Sequence[Path]:
-        return sorted(path for path in self.models_folder.glob("[!.]*/*") if path.is_file())
+        return sorted(
+            path for path in self.models_folder.glob("[!.]*/**/*") if path.is_file() and not path.name.startswith(".")
+        )
 
 
 def verify(

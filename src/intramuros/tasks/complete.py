@@ -1,14 +1,15 @@
 """The task behind chat completions: from a model's name to a reply, with its usage metered.
 
-Called by the OpenAI door. Takes a request already checked by the door, finds the engine, and forwards what it says. A
-stream's chunks pass as the engine's own bytes; they are parsed only where they carry usage. Knows no HTTP.
+Called by the doors. Takes a request already checked by the door, finds the engine, and forwards what it says. A request
+has `messages`, or `prompt` to have a text continued. A stream's chunks pass as the engine's own bytes; they are parsed
+only where they carry usage or may carry tool calls. Knows no HTTP.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -16,13 +17,26 @@ import orjson
 
 from intramuros.accounts.caller import Caller
 from intramuros.audit.entry import Entry
-from intramuros.engines.engine import INSIDE, Engine, Usage
-from intramuros.errors import BadRequest, TooMany
+from intramuros.engines.adapters import FIELD
+from intramuros.engines.engine import INSIDE, CountsPrompts, Engine, Usage
+from intramuros.errors import BadRequest, NoBackEnd
+from intramuros.models.presets import Preset
 from intramuros.observability.metrics import Metrics
+from intramuros.tasks import several
+from intramuros.tasks.admission import (
+    Admission,
+    OnWait,
+    Ticket,
+    most_prompt_tokens_of,
+    most_tokens_of,
+    prompt_tokens_of,
+)
+from intramuros.tasks.calling import Calling, Gate, with_tools, without_tools
 
 DEFAULT_MODEL = "default"
 USAGE = b'"usage":'
-TOOL_CALLS = b'"tool_calls":'
+NOTED_LOAD_S = 0.01
+"""An engine that is there comes sooner."""
 
 
 class Pool(Protocol):
@@ -33,23 +47,12 @@ class Pool(Protocol):
         ...
 
 
-class Turnstile:
-    """Lets a bounded number of generations in: those that run and those that wait for a slot of an engine."""
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many tokens a prompt is."""
 
-    def __init__(self, limit: int = 128) -> None:
-        self.limit = limit
-        self.inside = 0
-
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Holds a place. Raises: TooMany when all are taken."""
-        if self.inside >= self.limit:
-            raise TooMany(f"{self.limit} requests are being answered or waiting; try again in a moment.")
-        self.inside += 1
-        try:
-            yield
-        finally:
-            self.inside -= 1
+    tokens: int
+    is_exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,95 +61,198 @@ class CompleteTask:
 
     pool: Pool
     metrics: Metrics
-    turnstile: Turnstile = field(default_factory=Turnstile)
+    admission: Admission = field(default_factory=Admission)
     knows_tools: Callable[[str], bool] = lambda _name: True
     """Whether the template of this model writes tools: `default` is a name too. Raises: ModelNotFound."""
+    sees_images: Callable[[str], bool] = lambda _name: False
+    """Whether this model reads images. Raises: ModelNotFound."""
+    weighs_effort: Callable[[str], bool] = lambda _name: False
+    """Whether the template of this model says how much to think. Raises: ModelNotFound."""
     named: Callable[[str], str] = lambda name: name
     """The name of the model that answers under this name, such as `default`. Raises: ModelNotFound."""
+    presets: Callable[[Mapping[str, Any], Caller], tuple[Mapping[str, Any], Preset | None]] = lambda asked, _by: (
+        asked,
+        None,
+    )
+    """The request for the model itself that a request for a preset means, and that preset."""
+    split: Callable[[str], tuple[str, str | None]] = lambda name: (name, None)
+    """The model and the adapter that a name such as `model:adapter` means. Raises: ModelNotFound."""
 
-    async def run(self, request: Mapping[str, Any], *, by: Caller, entry: Entry) -> dict[str, Any]:
-        """The whole reply, as a `chat.completion` object that names the model that answered.
+    async def run(
+        self, request: Mapping[str, Any], *, by: Caller, entry: Entry, is_batch: bool = False
+    ) -> dict[str, Any]:
+        """The whole reply, as a `chat.completion` object that names the model that answered; with `n`, several choices.
 
-        Raises: ModelNotFound, NotAllowed for a model the key may not use, ContextOverflow, TooMany, BadRequest,
-        EngineError.
+        `is_batch` requests wait for slots that people leave free.
+
+        Raises: ModelNotFound, NotAllowed for a model the key may not use, ContextOverflow, TooMany, BadRequest (also
+        for tool calls that don't keep to their schemas), EngineError.
         """
+        if request.get("n", 1) > 1:
+            return several.merged(
+                [await self.run(one, by=by, entry=entry, is_batch=is_batch) for one in several.each(request)]
+            )
         entry.note(route=INSIDE)
-        self._check_model(request, by)
-        self._check_tools(request)
-        with self.turnstile.entered(), _Meter(self.metrics, entry) as meter:
-            async with self.pool.engine(request.get("model", DEFAULT_MODEL)) as engine:
-                meter.begin(engine.model)
-                reply = await engine.generate({**request, "model": engine.model})
+        request = self.resolved(request, by, entry)
+        asked, calling = self._prepared(request, by)
+        with self._ticket(request, by, is_batch=is_batch) as ticket, _Meter(self.metrics, entry, ticket) as meter:
+            await ticket.turn(entry)
+            asked_at = time.perf_counter()
+            async with self.pool.engine(ticket.name) as engine:
+                await ticket.runs_on(engine)
+                meter.begin(engine.model, load_s=time.perf_counter() - asked_at)
+                reply = await engine.generate({**asked, "model": engine.model})
                 meter.first_token()
                 meter.usage = reply.usage
-        numbers = _detailed(dict(reply.raw.get("usage") or {}), reply.usage)
-        whole = reply.raw | {"model": meter.model, "usage": numbers}
-        if must_call_tool(request) and not any(choice["message"].get("tool_calls") for choice in whole["choices"]):
-            raise no_tool_called(meter.model)
-        return whole
+        raw = calling.reply(reply.raw) if calling else reply.raw
+        return {
+            **raw,
+            "model": _answered(meter.model, asked),
+            "usage": _detailed(dict(raw.get("usage") or {}), reply.usage),
+        }
 
     async def stream(
-        self, request: Mapping[str, Any], *, by: Caller, entry: Entry, with_usage: bool = False
+        self,
+        request: Mapping[str, Any],
+        *,
+        by: Caller,
+        entry: Entry,
+        with_usage: bool = False,
+        on_wait: OnWait | None = None,
+        is_batch: bool = False,
     ) -> AsyncGenerator[bytes]:
         """The reply chunk by chunk: the JSON of each `chat.completion.chunk`. Closing it frees the engine's slot.
 
         Shape: with `with_usage`, one more chunk at the end has no choices and the usage, as OpenAI's
-        `stream_options.include_usage` says.
-        Raises: as `run`; after the first chunk only EngineError and, for a tool that was not called, BadRequest.
+        `stream_options.include_usage` says. Several choices come one after the other. `on_wait` hears what is before a
+        request that has to wait.
+        Raises: as `run`; after the first chunk only EngineError and, for tool calls, BadRequest.
         """
+        if request.get("n", 1) > 1:
+            streams = (
+                self.stream(one, by=by, entry=entry, with_usage=with_usage, on_wait=on_wait, is_batch=is_batch)
+                for one in several.each(request)
+            )
+            async for chunk in several.joined(streams):
+                yield chunk
+            return
         entry.note(route=INSIDE)
-        self._check_model(request, by)
-        self._check_tools(request)
-        with self.turnstile.entered(), _Meter(self.metrics, entry) as meter:
-            async with self.pool.engine(request.get("model", DEFAULT_MODEL)) as engine:
-                meter.begin(engine.model)
-                named = _Renamer(engine.model)
-                tool_missing = must_call_tool(request)
-                chunks = cast("AsyncGenerator[bytes]", engine.stream({**request, "model": engine.model}))
+        request = self.resolved(request, by, entry)
+        asked, calling = self._prepared(request, by)
+        with self._ticket(request, by, is_batch=is_batch) as ticket, _Meter(self.metrics, entry, ticket) as meter:
+            await ticket.turn(entry, on_wait)
+            asked_at = time.perf_counter()
+            async with self.pool.engine(ticket.name) as engine:
+                await ticket.runs_on(engine)
+                meter.begin(engine.model, load_s=time.perf_counter() - asked_at)
+                named, gate = _Renamer(_answered(engine.model, asked)), Gate(calling) if calling else None
+                chunks = cast("AsyncGenerator[bytes]", engine.stream({**asked, "model": engine.model}))
                 async with aclosing(chunks):
                     async for chunk in chunks:
                         meter.chunk()
-                        if tool_missing and TOOL_CALLS in chunk:
-                            tool_missing = False
                         forwarded = meter.settle(chunk, with_usage=with_usage) if USAGE in chunk else chunk
-                        if forwarded:
+                        if not forwarded:
+                            continue
+                        if gate is None:
                             yield named(forwarded)
-                if tool_missing:
-                    raise no_tool_called(engine.model)
+                            continue
+                        for piece in gate.take(forwarded):
+                            yield named(piece)
+                for piece in gate.end() if gate else ():
+                    yield named(piece)
 
-    def _check_model(self, request: Mapping[str, Any], by: Caller) -> None:
+    async def count(self, request: Mapping[str, Any], *, by: Caller, entry: Entry) -> Count:
+        """How many tokens the prompt of this request is, template and tools and all. Nothing is generated.
+
+        Where the model is elsewhere nothing is sent to be counted, and the number is an estimate. Raises: as `run`.
+        """
+        entry.note(route=INSIDE)
+        request = self.resolved(request, by, entry)
+        asked, _ = self._prepared(request, by)
+        async with self.pool.engine(request.get("model", DEFAULT_MODEL)) as engine:
+            entry.note(model=engine.model)
+            with suppress(NoBackEnd):
+                if isinstance(engine, CountsPrompts):
+                    return Count(await engine.prompt_tokens({**asked, "model": engine.model}))
+        return Count(most_prompt_tokens_of(asked), is_exact=False)
+
+    def _ticket(self, request: Mapping[str, Any], by: Caller, *, is_batch: bool = False) -> Ticket:
+        return self.admission.ticket(
+            request.get("model", DEFAULT_MODEL),
+            by=by,
+            prompt_tokens=prompt_tokens_of(request),
+            max_completion=most_tokens_of(request),
+            is_batch=is_batch,
+        )
+
+    def resolved(self, request: Mapping[str, Any], by: Caller, entry: Entry) -> Mapping[str, Any]:
+        """The request as the model of its preset gets it, with its adapter, before anything else is decided about it.
+
+        Raises: ModelNotFound for an adapter that its model does not have.
+        """
+        request, preset = self.presets(request, by)
+        if preset is not None:
+            entry.note(preset=preset.id)
+        name, adapter = self.split(request.get("model", DEFAULT_MODEL))
+        if adapter is None:
+            return {key: value for key, value in request.items() if key != FIELD} if FIELD in request else request
+        entry.note(adapter=adapter)
+        return {**request, "model": name, FIELD: adapter}
+
+    def model_of(self, name: str, by: Caller) -> str:
+        """The name of the model itself, where the name is that of a preset or has an adapter."""
+        return self.split(str(self.presets({"model": name}, by)[0]["model"]))[0]
+
+    def check_model(self, name: str, by: Caller) -> None:
+        """Raises: NotAllowed for a model that the caller's key may not use."""
         if by.rights.models is not None:
-            by.rights.check_model(self.named(request.get("model", DEFAULT_MODEL)))
+            by.rights.check_model(self.named(name))
 
-    def _check_tools(self, request: Mapping[str, Any]) -> None:
-        """Refuses tools that the model would never hear of, before anything is loaded or generated."""
-        if not request.get("tools") or request.get("tool_choice") == "none":
-            return
+    def _prepared(self, request: Mapping[str, Any], by: Caller) -> tuple[Mapping[str, Any], Calling | None]:
+        """What the engine gets: checked before anything is loaded or generated."""
         name = request.get("model", DEFAULT_MODEL)
-        if not self.knows_tools(name):
+        self.check_model(name, by)
+        if has_images(request) and not self.sees_images(name):
             raise BadRequest(
-                "This model can't use tools: its chat template has no place for them.",
-                hint="Leave 'tools' out, or choose a model made for tools: intramuros models list",
-                code="tools_not_supported",
-                param="tools",
+                "This model reads text only.",
+                hint="Leave the images out, or choose a model that sees: intramuros models list",
+                code="unsupported_content",
+                param="messages",
             )
+        if not request.get("tools") or request.get("tool_choice") == "none":
+            return without_tools(request), None
+        return with_tools(request, knows_tools=self.knows_tools(name))
+
+
+def has_images(request: Mapping[str, Any]) -> bool:
+    """Whether a message has one."""
+    for message in request.get("messages", ()):
+        content = message.get("content")
+        if isinstance(content, list) and any(part.get("type") == "image_url" for part in content):
+            return True
+    return False
+
+
+def _answered(model: str, asked: Mapping[str, Any]) -> str:
+    """The name that a reply gives: with the adapter, if one acted."""
+    return f"{model}:{asked[FIELD]}" if FIELD in asked else model
 
 
 class _Meter:
-    """What one generation cost, noted in its audit record and counted, however it ends."""
+    """What one generation cost: noted in its audit record, counted, and paid for in the queue, however it ends."""
 
-    def __init__(self, metrics: Metrics, entry: Entry) -> None:
-        self.metrics, self.entry = metrics, entry
+    def __init__(self, metrics: Metrics, entry: Entry, ticket: Ticket) -> None:
+        self.metrics, self.entry, self.ticket = metrics, entry, ticket
         self.model = ""
         self.usage: Usage | None = None
         self.chunks = 0
         self.first_token_s: float | None = None
         self.started = time.perf_counter()
 
-    def begin(self, model: str) -> None:
-        """The engine is there; its model is the one that answers."""
+    def begin(self, model: str, *, load_s: float) -> None:
+        """The engine is there; its model is the one that answers. `load_s`: how long it took to be there."""
         self.model = model
-        self.entry.note(model=model)
+        self.entry.note(model=model, load_ms=round(1000 * load_s, 1) if load_s >= NOTED_LOAD_S else None)
 
     def first_token(self) -> None:
         """The first token, or the whole reply, has come."""
@@ -183,13 +289,19 @@ class _Meter:
             return
         # A stream cut short brings no usage: about one token came with each chunk, and the rest is not known.
         usage = self.usage or Usage(completion_tokens=self.chunks)
-        self.entry.note(
-            prompt_tokens=usage.prompt_tokens if self.usage else None,
-            completion_tokens=usage.completion_tokens if self.usage or self.chunks else None,
-            cached_tokens=usage.cached_tokens if self.usage else None,
-        )
+        if self.usage:
+            self.ticket.pays(self.usage)
+            self._add(prompt_tokens=usage.prompt_tokens, cached_tokens=usage.cached_tokens)
+        elif self.chunks:
+            self.ticket.was_cut(self.chunks)
+        if self.usage or self.chunks:
+            self._add(completion_tokens=usage.completion_tokens)
         outcome = "ok" if kind is None else "failed" if issubclass(kind, Exception) else "cancelled"
         self.metrics.generation(model=self.model, outcome=outcome, usage=usage, first_token_s=self.first_token_s)
+
+    def _add(self, **tokens: int) -> None:
+        """One request may be several generations."""
+        self.entry.note(**{name: self.entry.facts.get(name, 0) + number for name, number in tokens.items()})
 
 
 class _Renamer:
@@ -211,22 +323,6 @@ class _Renamer:
         parsed = orjson.loads(chunk)
         self.found = b'"model":' + orjson.dumps(parsed.get("model"))
         return orjson.dumps(parsed | {"model": self.model})
-
-
-def must_call_tool(request: Mapping[str, Any]) -> bool:
-    """Whether the request says that the reply has to call a tool."""
-    choice = request.get("tool_choice")
-    return choice == "required" or isinstance(choice, dict)
-
-
-def no_tool_called(model: str) -> BadRequest:
-    """The model answered in words where a tool call was asked for: engines don't enforce it on every model."""
-    return BadRequest(
-        f"The model {model} answered without calling a tool, which 'tool_choice' asks for.",
-        hint="Use a model that supports tools, or set tool_choice to 'auto'.",
-        code="tool_not_called",
-        param="tool_choice",
-    )
 
 
 def _detailed(numbers: dict[str, Any], usage: Usage) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from intramuros.engines.published import private_folder
 from intramuros.engines.rights import Rights, trial_rights
 from intramuros.errors import ModelFileError, ModelNotFound
 from intramuros.models.installed import InstalledModels
-from intramuros.security.attempts import OPEN
+from intramuros.security.attempts import BURN, OPEN
 from intramuros.security.isolation import Confinement, weakest
 from intramuros.settings import Settings
 from intramuros.tasks.ways_out import tempted
@@ -104,7 +104,7 @@ class Isolation:
         return self.standing()
 
     async def attack(self) -> Attack:
-        """Tries every way out from inside both processes.
+        """Tries every way out from inside both processes, and to use the processor without end.
 
         Raises: EngineError, DocumentError when a process does not start or ends in between; IsolationTooWeak.
         """
@@ -114,6 +114,7 @@ class Isolation:
             from_reader = await self.reader.tried(targets)
         self._engine = walls
         standing = Standing({"engine": walls, "reader": await self.reader.confinement()})
+        from_engine[BURN], from_reader[BURN] = await child.burnt(self._rights()), await self.reader.burnt()
         names = list(dict.fromkeys([*from_engine, *from_reader]))
         outcomes = {name: {"engine": from_engine[name], "reader": from_reader[name]} for name in names}
         self.last_attack = Attack(standing, outcomes)

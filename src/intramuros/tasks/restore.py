@@ -40,6 +40,7 @@ from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import open_database
 from intramuros.storage.use import alone
 from intramuros.tasks.backup import silent
+from intramuros.tasks.rotate import rewrap_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +86,19 @@ def open_backup(place: Place, backup: str, settings: Settings, *, words: str | N
     instance = place.read(backup).instance
     present = None if words else _present(settings, instance)
     keys, description = _data_keys(place, backup, settings, words, present)
+    # The present ledger knows of what was erased since the last backup, too.
+    newest = present_keys(SubjectKeys(settings.data / SUBJECTS, present.data)) if present else {}
+    if present and newest and present.subjects == keys.subjects:
+        return Keyring(keys, newest, description)
     kept = Ledger(place.path)
-    if present is not None:
-        newest = present_keys(SubjectKeys(settings.data / SUBJECTS, present.data))
-        if newest:  # it knows of what was erased since the last backup, too
-            return Keyring(keys, newest, description)
     try:
-        return Keyring(keys, kept.open(instance=instance, data_key=keys.data), description)
+        found = kept.open(instance=instance, data_key=keys.data)
     except BackupDamaged:
         newer = _described(kept.description(), folder, settings, words)  # the data key was changed since
-        return Keyring(keys, kept.open(instance=instance, data_key=newer.data), description)
+        found = kept.open(instance=instance, data_key=newer.data)
+    if newest:  # of another generation: what has no key in it is erased, though no erasure reached this folder
+        found = {subject: key for subject, key in found.items() if subject in newest}
+    return Keyring(keys, found, description)
 
 
 def _data_keys(
@@ -165,8 +169,13 @@ def restore(
                 staged, keys, key_file=chosen.key_file, passphrase=chosen.passphrase, use_keyring=chosen.use_keyring
             )
         _settle(staged, keys, manifest)
+        models: list[str] = []
+        present = _present(settings, manifest.instance)
+        if present and present.data != keys.data:  # the sealed models that stay are to open with the keys that come
+            but = restoring.model_folders(manifest) if with_models else ()
+            models = rewrap_models(settings, present, keys, but=but, passing=True)
         kept = swap.kept_name(data)
-        restoring.put_in_place(data, manifest, with_models=with_models, keep_as=kept)
+        restoring.put_in_place(data, manifest, with_models=with_models, keep_as=kept, also=models)
     there = data / kept
     return Restored(
         manifest=manifest,

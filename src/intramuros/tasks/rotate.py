@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import Connection
 
 from intramuros.accounts import one_time_codes
 from intramuros.accounts.caller import LOCAL
 from intramuros.audit.record import Audit
-from intramuros.errors import StorageCorrupt, StorageError
+from intramuros.engines import routing
+from intramuros.errors import ModelFileError, StorageCorrupt, StorageError
+from intramuros.models import parts
 from intramuros.models.manifest import MANIFEST
 from intramuros.models.sealed import rewrapped
 from intramuros.security import keys as key_files
@@ -53,7 +56,11 @@ def _certificates(connection: Connection, old: DataKeys, new: DataKeys) -> None:
             facts.put(connection, name, {**kept, "key": b64encode(sealed).decode()})
 
 
-RESEALED: tuple[Reseal, ...] = (_second_factors, _certificates)
+def _upstreams(connection: Connection, old: DataKeys, new: DataKeys) -> None:
+    routing.reseal(connection, old=derive(old.data, "upstreams"), new=derive(new.data, "upstreams"))
+
+
+RESEALED: tuple[Reseal, ...] = (_second_factors, _certificates, _upstreams)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +86,9 @@ def rotate(settings: Settings, *, progress: Progress = silent) -> Rotated:
         staged = data / swap.NEXT
         try:
             staged.mkdir(mode=0o700)
-            size = _database(settings, old, new, progress)
+            size = write_database(settings, old, new, progress, folder=staged)
             subjects = _subjects(settings, old, new)
-            models = _models(settings, old, new)
+            models = rewrap_models(settings, old, new)
             key_files.write_renewed(
                 data, staged / KEYS, new, key_file=settings.key_file, passphrase=settings.passphrase
             )
@@ -94,9 +101,20 @@ def rotate(settings: Settings, *, progress: Progress = silent) -> Rotated:
     return Rotated(size, subjects, time.monotonic() - began)
 
 
-def _database(settings: Settings, old: DataKeys, new: DataKeys, progress: Progress) -> int:
-    """Writes the copy under the new key, and the change into its audit."""
-    path = settings.data / swap.NEXT / DATABASE
+def write_database(
+    settings: Settings,
+    old: DataKeys,
+    new: DataKeys,
+    progress: Progress,
+    *,
+    folder: Path,
+    also: Callable[[Connection], None] = lambda _: None,
+) -> int:
+    """Writes the copy under the new key into `folder`, what is sealed in it anew, and the change into its audit.
+
+    `also` seals what else is in it. Returns its size in bytes.
+    """
+    path = folder / DATABASE
     present = open_database(settings.data / DATABASE, old.database)
     try:
         if problems := present.check():
@@ -114,6 +132,7 @@ def _database(settings: Settings, old: DataKeys, new: DataKeys, progress: Progre
         with copy.write() as connection:
             for reseal in RESEALED:
                 reseal(connection, old, new)
+            also(connection)
         audit = Audit(copy, key=new.audit, instance=new.instance)
         try:
             with audit.entry_sync("keys.rotate", by=LOCAL, via="cli"):
@@ -143,16 +162,37 @@ def _subjects(settings: Settings, old: DataKeys, new: DataKeys) -> int:
     return count
 
 
-def _models(settings: Settings, old: DataKeys, new: DataKeys) -> list[str]:
-    """Wraps the keys of sealed models anew; returns the manifests that hold them, named from the data folder."""
+def rewrap_models(
+    settings: Settings, old: DataKeys, new: DataKeys, *, but: Collection[str] = (), passing: bool = False
+) -> list[str]:
+    """Wraps the keys of sealed models and of their parts anew, in `.next`; returns the manifests that hold them.
+
+    These, and the folders of models to leave out (`but`), are named from the data folder. `passing`: one that does not
+    open is left as it is. Raises: ModelFileError where it is not.
+    """
     changed = []
-    for path in settings.models_folder.glob(f"[!.]*/{MANIFEST}"):
+    models = settings.models_folder
+    for path in (*models.glob(f"[!.]*/{MANIFEST}"), *parts.notes(models)):
+        name = path.relative_to(settings.data).as_posix()
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        if manifest.get("sealed_key"):
-            name = path.relative_to(settings.data).as_posix()
-            staged = settings.data / swap.NEXT / name
-            staged.parent.mkdir(mode=0o700, parents=True)
+        if not manifest.get("sealed_key") or "/".join(Path(name).parts[:2]) in but:
+            continue
+        try:
             wrapped = rewrapped(manifest, old=derive(old.data, "models"), new=derive(new.data, "models"))
-            swap.write_synced(staged, json.dumps(wrapped, ensure_ascii=False, indent=1).encode())
-            changed.append(name)
+        except StorageCorrupt as error:
+            if passing:
+                continue
+            raise no_key(path.relative_to(models).parts[0]) from error
+        staged = settings.data / swap.NEXT / name
+        staged.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        swap.write_synced(staged, json.dumps(wrapped, ensure_ascii=False, indent=1).encode())
+        changed.append(name)
     return changed
+
+
+def no_key(model: str) -> ModelFileError:
+    """What stops a change of keys: it would leave a model, or what is beside it, under a key that is no more."""
+    return ModelFileError(
+        f"The model {model} is damaged: its key, or that of a file beside it, does not open.",
+        hint=f"Remove it, then change the keys: intramuros models remove {model}",
+    )

@@ -1,13 +1,16 @@
 """Promises that must not be tried on people's data, tried on a small installation made for it and thrown away.
 
-Called by `tasks.selftest`. It is of the real parts: an encrypted database, keys of subjects, an audit and an erasure.
+Called by `tasks.selftest`, and at a server's start to remove what a killed one left. It is of the real parts: an
+encrypted database, keys of subjects, an audit and an erasure.
 Each function does the worst it can and returns what it saw, or raises `Broken`.
 """
 
 from __future__ import annotations
 
+import fcntl
 import io
 import logging
+import os
 import secrets
 import shutil
 import threading
@@ -16,33 +19,67 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
 from intramuros.accounts.caller import LOCAL
-from intramuros.accounts.erasing import AccessEraser
 from intramuros.accounts.projects import Projects
+from intramuros.accounts.users import Users
 from intramuros.audit.record import Audit
-from intramuros.documents.erasing import DocumentsEraser
 from intramuros.errors import AuditUnavailable, DetectorFailed, NotFound
 from intramuros.privacy.erase.erasure import Erasure
 from intramuros.privacy.redact.aliases import Aliases
 from intramuros.privacy.redact.finding import Finding
+from intramuros.privacy.redact.kept import KeptAliases
+from intramuros.privacy.redact.organisation import OrganisationDirectory
 from intramuros.privacy.redact.redactor import Redactor
 from intramuros.security.crypto import KEY_BYTES
 from intramuros.security.subject_keys import SubjectKeys
 from intramuros.storage import facts, fulltext
+from intramuros.storage.belongings import of_project
 from intramuros.storage.blobs import BlobInfo, Blobs
 from intramuros.storage.database import Database, create, open_database
 from intramuros.storage.erasable import Subject
 from intramuros.storage.schema import chunks, documents, new_id, now, pages
 from intramuros.tasks.conversation import Conversations
-from intramuros.tasks.erasing import ConversationsEraser
+from intramuros.tasks.erasers import erasers
+from intramuros.tasks.seen import Broken, Seen, seen
+from intramuros.tasks.stored_replies import StoredReplies, StoredReply
 
 NAME = "intramuros.db"
+PREFIX = "selftest-"
+ROWS = 50
 
 
-class Broken(Exception):  # a finding of the self-test, not an error of the program
-    """A promise did not hold; the message says what was seen."""
+@contextmanager
+def ground(run: Path) -> Iterator[Path]:
+    """A new folder beside the data, so that it is on the same disk; removed whatever happens but a kill."""
+    name = f"{PREFIX}{secrets.token_hex(4)}"
+    folder = run / f".{name}"
+    folder.mkdir(mode=0o700, parents=True)
+    held = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        folder = folder.rename(run / name)  # only now may it be taken for one that a killed process left
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def sweep(run: Path) -> None:
+    """Removes what killed self-tests left: the folders that no living process holds."""
+    for folder in run.glob(f"{PREFIX}*"):
+        try:
+            held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(held)
 
 
 class _NoEngines:
@@ -93,38 +130,42 @@ def _unlogged() -> Iterator[None]:
         log.removeFilter(is_elsewhere)
 
 
-def erased(folder: Path) -> str:
-    """A project with a document and a conversation is erased, and its words are looked for on every page."""
+def erased(folder: Path) -> Seen:
+    """A project with a document, a conversation and a reply is erased; its words are looked for on every page."""
     word = "canari" + secrets.token_hex(12)
     with _house(folder) as house:
         keys, blobs = SubjectKeys(folder / "subjects", secrets.token_bytes(KEY_BYTES)), Blobs(folder / "blobs")
-        project = Projects(house.database, keys).create(word, by=LOCAL)
+        projects = Projects(house.database, keys)
+        project = projects.create(word, by=LOCAL)
         talks = Conversations(house.database, keys)
         talk = talks.create(project, by=LOCAL)
         talks.append(talk, project=project, by=LOCAL, question=f"{word} ?", answer={"answer": word})
         _document(
             house.database, project.id, blobs.put(keys.get("project", project.id), io.BytesIO(word.encode())), word
         )
+        reply = StoredReply("selftest", "response", "m", "completed", {"asked": word}, (project.id,))
+        StoredReplies(house.database, keys, projects).add(reply, by=LOCAL)
         before = _standing(house.database, word)
         if not before:
-            raise Broken("The search for a word that is stored did not find it.")
-        erasers = (
-            AccessEraser(house.database),
-            DocumentsEraser(house.database, blobs),
-            ConversationsEraser(house.database, keys),
+            raise Broken("erased_blind")
+        parts = erasers(
+            house.database,
+            blobs,
+            keys,
+            aliases=KeptAliases(house.database, keys),
+            directory=OrganisationDirectory(house.database, Users(house.database)),
         )
-        erasure = Erasure(house.database, keys, house.audit, erasers=erasers, engines=_NoEngines())
+        erasure = Erasure(house.database, keys, house.audit, erasers=parts, engines=_NoEngines())
         receipt = erasure.run(Subject("project", project.id), by=LOCAL.user_id)
-        left, files = _standing(house.database, word), [path for path in blobs.folder.rglob("*") if path.is_file()]
+        left = _standing(house.database, word) + _rows_of(house.database, project.id)
+        files = [path for path in blobs.folder.rglob("*") if path.is_file()]
         if left or files or receipt.statement is None:
-            raise Broken(f"After an erasure {left} pages and {len(files)} files were left.")
+            raise Broken("erased_left", pages=left, files=len(files))
         try:
             keys.get("project", project.id)
         except NotFound:
-            return (
-                f"a word on {before} pages is on none after the erasure; file and key are gone, the receipt is signed"
-            )
-    raise Broken("The key of an erased project still opens.")
+            return seen("erased", pages=before)
+    raise Broken("erased_key")
 
 
 def _document(database: Database, project: str, info: BlobInfo, word: str) -> None:
@@ -151,14 +192,20 @@ def _standing(database: Database, word: str) -> int:
     return sum(word.encode() in image.content for image in database.images())
 
 
-def unrecorded(folder: Path) -> str:
+def _rows_of(database: Database, project: str) -> int:
+    with database.read() as connection:
+        counts = [select(func.count()).select_from(table).where(which) for table, which in of_project(project)]
+        return sum(connection.scalar(count) or 0 for count in counts)
+
+
+def unrecorded(folder: Path) -> Seen:
     """Where the journal of requests can't be written, nothing runs."""
     with _house(folder) as house:
         with house.audit.entry_sync("selftest", by=LOCAL):
             journals = {path.parent for path in folder.rglob("*.journal")}
         house.audit.stop()
         if not journals:
-            raise Broken("No journal was found where one was written.")
+            raise Broken("unrecorded_blind")
         for journal in journals:
             shutil.rmtree(journal)
             journal.write_bytes(b"")
@@ -166,25 +213,25 @@ def unrecorded(folder: Path) -> str:
             with _unlogged(), house.audit.entry_sync("selftest", by=LOCAL):
                 pass
         except AuditUnavailable:
-            return "with a journal that can't be written, a request was refused before it ran"
-    raise Broken("A request ran whose record could not be written.")
+            return seen("unrecorded")
+    raise Broken("unrecorded_ran")
 
 
-def detector_fails() -> str:
+def detector_fails() -> Seen:
     """A text is not let through when a detector fails on it."""
     try:
         Redactor().with_tiers(_Failing()).hide("Bonjour", Aliases())
     except DetectorFailed:
-        return "a detector that fails let nothing through"
-    raise Broken("A text passed a detector that failed.")
+        return seen("detector")
+    raise Broken("detector_passed")
 
 
-def acknowledged(folder: Path) -> str:
+def acknowledged(folder: Path) -> Seen:
     """What a process had acknowledged is there for the next one, from the files alone, as if it were killed here."""
     key, after = secrets.token_bytes(KEY_BYTES), folder / "after"
     database = create(folder / NAME, key)
     try:
-        for number in range(50):
+        for number in range(ROWS):
             with database.write(durable=True) as connection:
                 facts.put(connection, f"selftest {number}", "x")
         after.mkdir(mode=0o700)
@@ -195,9 +242,9 @@ def acknowledged(folder: Path) -> str:
     again = open_database(after / NAME, key)
     try:
         with again.read() as connection:
-            there = sum(facts.get(connection, f"selftest {number}") == "x" for number in range(50))
-        if there < 50 or again.check():
-            raise Broken(f"Of 50 acknowledged rows {there} are there.")
+            there = sum(facts.get(connection, f"selftest {number}") == "x" for number in range(ROWS))
+        if there < ROWS or again.check():
+            raise Broken("acknowledged_lost", rows=ROWS, there=there)
     finally:
         again.close()
-    return "50 acknowledged rows are there, in order, in the files a kill would have left"
+    return seen("acknowledged", rows=ROWS)

@@ -13,22 +13,30 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import literal, select
 
+from intramuros.accounts.caller import LOCAL
+from intramuros.audit.entry import Entry
 from intramuros.audit.record import Audit
 from intramuros.documents import samples
 from intramuros.documents.media import sniff
 from intramuros.documents.reader.supervisor import Reader
+from intramuros.engines.asked import Asked, asking
 from intramuros.engines.embedder import Embedder
 from intramuros.engines.pool import EnginePool
+from intramuros.engines.route import Route, Target
+from intramuros.engines.router import Router
+from intramuros.engines.trial import SENTENCE
 from intramuros.errors import (
     ContextOverflow,
     EgressRefused,
     IntramurosError,
     ModelNotFound,
+    OutsideNotAllowed,
 )
 from intramuros.models.installed import InstalledModel, InstalledModels
 from intramuros.privacy.egress import Egress
@@ -38,11 +46,11 @@ from intramuros.settings import Settings
 from intramuros.storage import facts, fulltext, vectors
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database
-from intramuros.storage.schema import audit, documents
+from intramuros.storage.schema import audit, documents, files
 from intramuros.tasks import scratch
 from intramuros.tasks.backup import Backup
 from intramuros.tasks.isolation import Isolation
-from intramuros.tasks.scratch import Broken
+from intramuros.tasks.seen import Broken, NothingToTry, Seen, seen
 
 LEAST_FREE_BYTES = 1 << 30
 SAMPLED_FILES = 20
@@ -68,17 +76,22 @@ PROMISES = {
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of the promise `about`: `held` is None when there was nothing to try it on."""
+    """One check of the promise `about`: `held` is None when there was nothing to try it on.
+
+    `seen` says what was seen, `error` is what was raised instead.
+    """
 
     about: int
     name: str
     promise: str
     held: bool | None
-    detail: str
+    seen: Seen
+    error: IntramurosError | None = None
 
-
-class NothingToTry(Exception):
-    """The check needs something this installation does not have yet."""
+    @property
+    def detail(self) -> str:
+        """What was seen, in English."""
+        return str(self.seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +105,7 @@ class SelfTest:
     egress: Egress
     models: InstalledModels
     pool: EnginePool
+    router: Router
     embedder: Embedder
     reader: Reader
     isolation: Isolation
@@ -103,8 +117,10 @@ class SelfTest:
 
     async def run(self) -> AsyncIterator[Check]:
         """Yields each check as it is done."""
-        checks: tuple[tuple[int, str, str, Callable[[], Awaitable[str]]], ...] = (
+        await asyncio.to_thread(scratch.sweep, self.settings.run_folder)
+        checks: tuple[tuple[int, str, str, Callable[[], Awaitable[Seen]]], ...] = (
             (1, "egress", "No connection leaves but to hosts on the allow-list, empty by default.", self._egress),
+            (1, "outside", "No text goes to a model outside without policy and consent.", self._outside),
             (1, "reader", "Documents are read in a process of their own.", self._reader),
             (1, "isolation", "Reader and engine find no way out: tried from inside.", self._isolation),
             (2, "key", "The key is kept apart from the data, for its owner only.", self._key),
@@ -128,62 +144,68 @@ class SelfTest:
             try:
                 yield Check(about, name, promise, True, await check())
             except Broken as broken:
-                yield Check(about, name, promise, False, str(broken))
+                yield Check(about, name, promise, False, broken.seen)
             except NothingToTry as missing:
-                yield Check(about, name, promise, None, str(missing))
-            except (IntramurosError, OSError) as error:
-                yield Check(about, name, promise, False, str(error))
+                yield Check(about, name, promise, None, missing.seen)
+            except IntramurosError as error:
+                yield Check(about, name, promise, False, seen("raised", what=str(error)), error)
+            except OSError as error:
+                yield Check(about, name, promise, False, seen("raised", what=str(error)))
 
-    async def _key(self) -> str:
+    async def _key(self) -> Seen:
         if self.key_file is None:
-            return "opened with a passphrase or the keyring; no key on disk"
+            return seen("key_elsewhere")
         if self.settings.data in self.key_file.absolute().parents:
-            raise Broken(f"{self.key_file} lies inside the data folder.")
+            raise Broken("key_inside", file=self.key_file)
         if self.key_file.stat().st_mode & 0o077:
-            raise Broken(f"{self.key_file} can be read by other users of this machine.")
-        return f"{self.key_file}, mode 600"
+            raise Broken("key_readable", file=self.key_file)
+        return seen("key", file=self.key_file)
 
-    async def _database(self) -> str:
+    async def _database(self) -> Seen:
         problems = await asyncio.to_thread(self.database.check)
         if problems:
-            raise Broken("; ".join(problems[:3]))
-        return "integrity and page seals checked"
+            raise Broken("raised", what="; ".join(problems[:3]))
+        return seen("database")
 
-    async def _stored_files(self) -> str:
+    async def _stored_files(self) -> Seen:
         return await asyncio.to_thread(self._open_some_files)
 
-    def _open_some_files(self) -> str:
+    def _open_some_files(self) -> Seen:
         with self.database.read() as connection:
-            rows = connection.execute(select(documents.c.blob_id, documents.c.project_id)).all()
+            kept = select(
+                literal("project").label("kind"), documents.c.project_id.label("subject"), documents.c.blob_id
+            )
+            sent = select(literal("user"), files.c.user_id, files.c.blob_id)
+            rows = connection.execute(kept.union_all(sent)).all()
         if not rows:
-            raise NothingToTry("no document is stored yet")
+            raise NothingToTry("no_document")
         looked = rows if self.deep else secrets.SystemRandom().sample(list(rows), min(len(rows), SAMPLED_FILES))
-        broken = [row.blob_id for row in looked if not self._opens(row.blob_id, row.project_id)]
+        broken = [row.blob_id for row in looked if not self._opens(row)]
         if broken:
-            raise Broken(f"{len(broken)} of {len(looked)} don't open: {', '.join(broken[:3])}")
-        return f"{len(looked)} of {len(rows)} read to their end"
+            raise Broken("files_broken", broken=len(broken), looked=len(looked), names=", ".join(broken[:3]))
+        return seen("files", looked=len(looked), files=len(rows))
 
-    def _opens(self, blob: str, project: str) -> bool:
+    def _opens(self, row: Any) -> bool:
         try:
-            self.blobs.read_to(io.BytesIO(), self.subject_keys.get("project", project), blob)
+            self.blobs.read_to(io.BytesIO(), self.subject_keys.get(row.kind, row.subject), row.blob_id)
         except IntramurosError:
             return False
         return True
 
-    async def _backup(self) -> str:
+    async def _backup(self) -> Seen:
         known = await asyncio.to_thread(self.backup.known)
         if not known:
-            raise NothingToTry("none was made yet: intramuros backup FOLDER")
+            raise NothingToTry("no_backup")
         last = max(known.values(), key=lambda one: one["made_at"])
         days = (time.time() - last["made_at"]) / 86_400
         if days > OLD_BACKUP_DAYS:
-            raise Broken(f"The last one is {days:.0f} days old: {last['id']}.")
-        return f"{last['id']}, {days:.1f} days old"
+            raise Broken("backup_old", days=round(days), backup=last["id"])
+        return seen("backup", backup=last["id"], days=round(days, 1))
 
-    async def _nothing_readable(self) -> str:
+    async def _nothing_readable(self) -> Seen:
         return await asyncio.to_thread(self._leave_and_look_for_words)
 
-    def _leave_and_look_for_words(self) -> str:
+    def _leave_and_look_for_words(self) -> Seen:
         word = "canari" + secrets.token_hex(12)
         blob = self.blobs.put(secrets.token_bytes(KEY_BYTES), word.encode() * 100)
         row = -secrets.randbits(40)
@@ -198,61 +220,76 @@ class SelfTest:
                 facts.remove(connection, "selftest")
                 fulltext.remove(connection, [row])
         if found:
-            raise Broken(f"The words stand readable in {found[0]}.")
-        return f"{sum(1 for _ in self._files())} files searched for words just stored"
+            raise Broken("words_readable", file=found[0])
+        return seen("words", files=len(self._files()))
 
     def _files(self) -> list[Path]:
         return [
             p for p in self.settings.data.rglob("*") if p.is_file() and self.settings.models_folder not in p.parents
         ]
 
-    async def _audit(self) -> str:
+    async def _audit(self) -> Seen:
         result = await asyncio.to_thread(self.audit.verify)
         if not result.ok:
-            raise Broken(f"Record {result.first_bad}: {result.reason}")
-        return f"{result.records} records and {result.checkpoints} signed checkpoints verified"
+            raise Broken("audit_broken", record=result.first_bad, reason=result.reason)
+        return seen("audit", records=result.records, checkpoints=result.checkpoints)
 
-    async def _audit_copy(self) -> str:
+    async def _audit_copy(self) -> Seen:
         state = await asyncio.to_thread(self.audit.copy_state, anew=True)
         if state is None:
-            raise NothingToTry("no second place is named: INTRAMUROS_AUDIT_COPY")
+            raise NothingToTry("copy_none")
         if not state.ok:
-            raise Broken(f"{state.place}: {state.reason}")
-        return f"{state.place} can be written and agrees" + (f" up to record {state.sequence}" * bool(state.sequence))
+            raise Broken("copy_broken", place=state.place, reason=state.reason)
+        if not state.sequence:
+            return seen("copy", place=state.place)
+        return seen("copy_up_to", place=state.place, record=state.sequence)
 
-    async def _egress(self) -> str:
+    async def _egress(self) -> Seen:
         try:
             async with self.egress.session() as session, session.get(f"https://{UNLISTED}/"):
-                raise Broken(f"A connection to {UNLISTED} was allowed.")
+                raise Broken("egress_open", host=UNLISTED)
         except EgressRefused:
-            tried = f"a try to reach {UNLISTED} was refused before any packet"
-        return f"{tried}; allowed: {', '.join(self.egress.allowed) or 'nothing'}"
+            allowed = ", ".join(self.egress.allowed)
+        return seen("egress", host=UNLISTED, allowed=allowed) if allowed else seen("egress_nothing", host=UNLISTED)
 
-    async def _unrecorded(self) -> str:
+    async def _outside(self) -> Seen:
+        """Asks each upstream outside as nobody, and as somebody who has not agreed to anything."""
+        outside = [one for one in self.router.routing.table.upstreams.values() if one.is_outside]
+        if not outside:
+            raise NothingToTry("no_outside")
+        stranger = replace(LOCAL, user_id="selftest", credential="session")
+        for upstream in outside:
+            route = Route("selftest", (Target(upstream.name, upstream.models[0] if upstream.models else "model"),))
+            for asked in (None, Asked(stranger, Entry("selftest", None, "cli"))):
+                with asking(asked):
+                    try:
+                        async with self.router.along(route) as engine:
+                            await engine.generate(SENTENCE)
+                    except OutsideNotAllowed:
+                        continue
+                raise Broken("outside_open", upstream=upstream.name)
+        return seen("outside", upstreams=", ".join(one.name for one in outside))
+
+    async def _unrecorded(self) -> Seen:
         return await self._on_scratch(scratch.unrecorded)
 
-    async def _erased(self) -> str:
+    async def _erased(self) -> Seen:
         return await self._on_scratch(scratch.erased)
 
-    async def _acknowledged(self) -> str:
+    async def _acknowledged(self) -> Seen:
         return await self._on_scratch(scratch.acknowledged)
 
-    async def _detector(self) -> str:
+    async def _detector(self) -> Seen:
         return await asyncio.to_thread(scratch.detector_fails)
 
-    async def _on_scratch(self, check: Callable[[Path], str]) -> str:
-        """Runs it in a new folder beside the data, so that it is on the same disk; removed whatever happens."""
-        folder = self.settings.data / "run" / f"selftest-{secrets.token_hex(4)}"
-        folder.mkdir(mode=0o700, parents=True)
-        try:
+    async def _on_scratch(self, check: Callable[[Path], Seen]) -> Seen:
+        with scratch.ground(self.settings.run_folder) as folder:
             return await asyncio.to_thread(check, folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
-    async def _no_content(self) -> str:
+    async def _no_content(self) -> Seen:
         return await asyncio.to_thread(self._look_for_content)
 
-    def _look_for_content(self) -> str:
+    def _look_for_content(self) -> Seen:
         """The facts of the newest records: short, and never a sentence."""
         self.audit.flush()
         with self.database.read() as connection:
@@ -261,18 +298,18 @@ class SelfTest:
             ).fetchmany(SAMPLED_RECORDS)
         wordy = [row.sequence for row in rows if any(_is_prose(fact) for fact in (row.facts or {}).values())]
         if wordy:
-            raise Broken(f"Record {wordy[0]} holds a sentence.")
-        return f"the newest {len(rows)} records hold names of actions, ids and numbers, no sentence"
+            raise Broken("content_found", record=wordy[0])
+        return seen("content", records=len(rows))
 
-    async def _reader(self) -> str:
+    async def _reader(self) -> Seen:
         path = samples.paths()[0]
         content = path.read_bytes()
         reading = await self.reader.read(content, sniff(path.name, content))
         if not any(page.has_text for page in reading.pages):
-            raise Broken("The sample document came back without text.")
-        return f"a sample of {len(reading.pages)} page(s) read"
+            raise Broken("reader_empty")
+        return seen("reader", pages=len(reading.pages))
 
-    async def _isolation(self) -> str:
+    async def _isolation(self) -> Seen:
         """What the kernel says of the running processes, not what they say of themselves."""
         with contextlib.suppress(IntramurosError):
             async with self.pool.engine("default"):
@@ -280,19 +317,19 @@ class SelfTest:
         standing = await self.isolation.look()
         attack = await self.isolation.attack()
         if attack.ways_out:
-            raise Broken(f"Ways out: {', '.join(f'{name} ({who})' for name, who in attack.ways_out)}.")
-        lacking = "; ".join(f"{who} without {', '.join(walls)}" for who, walls in standing.missing.items())
-        seen = f"level {standing.level}" + f" ({lacking})" * bool(lacking)
-        return f"{seen}; {attack.attempts} ways out tried, none open"
+            raise Broken("isolation_open", ways=", ".join(f"{name} ({who})" for name, who in attack.ways_out))
+        if not standing.missing:
+            return seen("isolation", level=standing.level, attempts=attack.attempts)
+        return seen("isolation_lacking", level=standing.level, lacking=standing.missing, attempts=attack.attempts)
 
-    async def _model_file(self) -> str:
+    async def _model_file(self) -> Seen:
         model = self._default_model()
         digest = await asyncio.to_thread(model.digest)
         if model.sha256 and digest != model.sha256:
-            raise Broken(f"{model.path.name} is not the file that was installed.")
-        return f"{model.name}: SHA-256 {digest[:16]}… as installed"
+            raise Broken("model_file_other", file=model.path.name)
+        return seen("model_file", model=model.name, digest=digest[:16])
 
-    async def _engine(self) -> str:
+    async def _engine(self) -> Seen:
         model = self._default_model()
         async with self.pool.engine(model.name) as engine:
             question = {"messages": [{"role": "user", "content": "Bonjour"}], "max_tokens": 4}
@@ -302,34 +339,39 @@ class SelfTest:
                 await engine.generate(
                     {"messages": [{"role": "user", "content": "mot " * 2 * context}], "max_tokens": 4}
                 )
-                raise Broken("A prompt longer than the context was accepted.")
-        return f"{reply.usage.completion_tokens} tokens from {model.name}; {context} tokens of context, more is refused"
+                raise Broken("engine_cut")
+        return seen("engine", tokens=reply.usage.completion_tokens, model=model.name, context=context)
 
-    async def _search(self) -> str:
+    async def _search(self) -> Seen:
         standing, model = self.embedder.standing(), self.embedder.model
         if self.embedder.name is None:
-            raise NothingToTry(standing.reason)
+            raise NothingToTry("no_embedder")
         if model is None:
-            return standing.reason
+            return seen("raised", what=standing.reason)
         made = await self.embedder.passages(["Bonjour"], model=model)
         with self.database.read() as connection:
             counts = vectors.counts(connection, model=model)
-        return (
-            f"{standing.reason}; {len(made[0].vector)} numbers a vector, {counts.embedded} of {counts.passages}"
-            f" passages have one, {counts.cut} of them cut by {counts.cut_tokens} tokens in all"
+        return seen(
+            "search",
+            reason=standing.reason,
+            numbers=len(made[0].vector),
+            embedded=counts.embedded,
+            passages=counts.passages,
+            cut=counts.cut,
+            cut_tokens=counts.cut_tokens,
         )
 
     def _default_model(self) -> InstalledModel:
         try:
             return self.models.get("default")
         except ModelNotFound as error:
-            raise NothingToTry("no model is installed yet") from error
+            raise NothingToTry("no_model") from error
 
-    async def _disk(self) -> str:
+    async def _disk(self) -> Seen:
         free = shutil.disk_usage(self.settings.data).free
         if free < LEAST_FREE_BYTES:
-            raise Broken(f"Only {free >> 20} MiB are free.")
-        return f"{free >> 30} GiB free"
+            raise Broken("disk_full", free=free >> 20)
+        return seen("disk", free=free >> 30)
 
 
 def _is_prose(fact: object) -> bool:

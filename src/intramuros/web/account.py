@@ -11,6 +11,7 @@ from intramuros.accounts.users import User
 from intramuros.errors import BadRequest, NotAllowed, NotSignedIn, TooMany
 from intramuros.storage.schema import now
 from intramuros.web.problems import Problem, problem
+from intramuros.web.quotas import lines
 from intramuros.web.signing_in import forget_session, remember_session
 from intramuros.web.visit import Form, Visit, redirect
 
@@ -65,6 +66,7 @@ def page(visit: Visit, *, status: int = 200, **values: Any) -> Response:
         "can_change": now() - visit.caller.proven_at < PROOF_S,
         "sessions": visit.app.sessions.list(user.id, token=visit.token),
         "site": visit.site,
+        "usage": lines(visit, visit.caller.limits),
         "done": "",
         **values,
     }

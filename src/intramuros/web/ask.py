@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from intramuros.accounts.projects import Project
 from intramuros.errors import BadRequest, IntramurosError
-from intramuros.tasks.answered import Answer, Done, Found, JudgedSentence, Text
+from intramuros.tasks.answered import Answer, Done, Found, JudgedSentence, Queued, Text
 from intramuros.tasks.answered import Event as AnswerEvent
 from intramuros.web import project as project_page
 from intramuros.web.documents import project_of
@@ -64,6 +64,8 @@ class Asking:
                         case Found(mode="write"):
                             self.is_written = True
                             yield "step", {"text": self.visit.words.count("ask.found", len(event.passages))}
+                        case Queued():
+                            yield "step", {"text": self._waiting(event)}
                         case Text():
                             self.text += event.text
                         case JudgedSentence():
@@ -112,6 +114,10 @@ class Asking:
             conversation=self.conversation,
             mode="quote" if self.form.get("mode") == "quote" else None,
         )
+
+    def _waiting(self, queued: Queued) -> str:
+        seconds = self.visit.words.number(max(1, round(queued.expected_wait_s)))
+        return self.visit.words.count("ask.queued", queued.position, seconds=seconds)
 
     @property
     def _address(self) -> str:

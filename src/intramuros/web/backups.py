@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from intramuros.accounts.caller import Caller
+from intramuros.background import begin
 from intramuros.errors import BadRequest, IntramurosError
 from intramuros.security.keys import recovery_facts
 from intramuros.web.problems import problem
@@ -62,7 +63,7 @@ class BackupsPage:
             )
         if not self._is_running:
             self._is_running, self._error = True, None
-            self._task = asyncio.create_task(self._make(visit, folder, visit.caller), name="backup")
+            self._task = begin(self._make(visit, folder, visit.caller), name="backup for a page")
         return redirect("/administration/backups")
 
     async def _make(self, visit: Visit, folder: Path, by: Caller) -> None:
@@ -74,5 +75,8 @@ class BackupsPage:
                 entry.note(size_bytes=made.manifest.size_bytes, results=made.copied, broken=len(made.manifest.damaged))
         except IntramurosError as error:
             self._error = error
+        except Exception:
+            self._error = IntramurosError()
+            raise
         finally:
             self._is_running = False

@@ -15,6 +15,9 @@ from intramuros.web.problems import Problem, problem
 from intramuros.web.signing_in import forget_session, own_address, password_shown
 from intramuros.web.visit import Form, Visit, redirect
 
+CLEARED = '"cache", "storage"'
+"""What a browser forgets at the end of a session. Not "cookies": on localhost those of other programs would go too."""
+
 
 def sign_in_page(visit: Visit, *, status: int = 200, problem: Problem | None = None) -> Response:
     """The form; whoever is signed in already goes on."""
@@ -67,6 +70,7 @@ def sign_out(visit: Visit, form: Form) -> Response:
     visit.app.sessions.close(visit.token)
     response = redirect("/sign-in")
     forget_session(visit, response)
+    response.headers["clear-site-data"] = CLEARED
     return response
 
 

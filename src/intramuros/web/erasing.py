@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from intramuros.errors import BadRequest, Conflict, NotFound
-from intramuros.privacy.erase.finding import find
+from intramuros.errors import BadRequest, Conflict, NotAllowed, NotFound
 from intramuros.privacy.erase.receipt import receipt, receipts
 from intramuros.privacy.erase.retention import Kept
 from intramuros.storage.erasable import Subject
@@ -22,7 +21,8 @@ SHOWN = 200
 def keep(visit: Visit, form: Form) -> Response:
     """Changes how long a project keeps things; only an owner may."""
     project = project_of(visit, need="owner")
-    visit.app.retention.set(project.id, Kept(_days(form, "conversations"), _days(form, "documents")))
+    kept = Kept(_days(form, "conversations"), _days(form, "documents"), _days(form, "unused"))
+    visit.app.retention.set(project.id, kept)
     return redirect(f"/projects/{project.id}#settings")
 
 
@@ -36,13 +36,16 @@ def erase_project(visit: Visit, form: Form) -> Response:
 
 
 def erase_user(visit: Visit, form: Form) -> Response:
-    """Begins the erasure of a person."""
+    """Begins the erasure of a person, once somebody else has what only they owned."""
+    users, named = visit.app.users, form.get("heir", "").strip()
     try:
-        user = find(visit.app.database, "user", form.get("email", ""))
-    except (NotFound, Conflict) as error:
+        user = users.find(form.get("email", ""))
+        visit.entry.about(user.id)
+        heir = users.find(named) if named else None
+        visit.entry.note(erasure=visit.app.remove_person.begin(user, by=visit.caller, heir=heir))
+    except (BadRequest, Conflict, NotAllowed, NotFound) as error:
+        visit.entry.note(error=error.code)
         return _page(visit, said=problem(error, visit.words), status=error.status)
-    visit.entry.about(user)
-    visit.entry.note(erasure=visit.app.erasure.begin(Subject("user", user), by=visit.caller.user_id))
     return redirect("/receipts")
 
 

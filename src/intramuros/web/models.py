@@ -6,48 +6,31 @@ Called by the router.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
+from functools import lru_cache
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from intramuros.engines.options import needed_bytes
-from intramuros.errors import Conflict
-from intramuros.models.catalogue import CatalogueModel, HubSource
-from intramuros.models.installed import InstalledModel
+from intramuros.engines.fit import TIERS_GB, Fit, Place, fits
+from intramuros.errors import Conflict, EngineError, MemoryBusy, ModelTooLarge
+from intramuros.models.catalogue import Catalogue
 from intramuros.models.machine import Machine
+from intramuros.web.beside import path_of
 from intramuros.web.downloads import Downloads
+from intramuros.web.loading import Bar
+from intramuros.web.memory import Loads
+from intramuros.web.model_cards import host_of, of_catalogue, of_installed
 from intramuros.web.problems import Problem, problem
 from intramuros.web.stream import Event, EventStream
 from intramuros.web.visit import Form, Visit, read_form, redirect
-from intramuros.web.words import Words
 
 LOOK_EVERY_S = 0.5
-NAMED_LANGUAGES = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A model as the page shows it; what is not known is empty."""
-
-    name: str
-    title: str
-    trust: str
-    parameters: str
-    size_bytes: int
-    memory_bytes: int
-    languages: str
-    licence: str
-    licence_note: str
-    context_tokens: int
-    host: str = ""
-    is_installed: bool = False
-    is_current: bool = False
-    fits: bool = True
-    is_pinned: bool = True
+LONGEST_S = 600.0
+"""A stream ends after this; the page opens the next one."""
+NAMED_FITS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +38,11 @@ class ModelsPage:
     """The page and what is done on it."""
 
     downloads: Downloads
+    loads: Loads
 
     def show(self, visit: Visit, *, said: Problem | None = None, status: int = 200) -> Response:
         """The model that answers, the best one that fits, the others."""
+        downloads = self.downloads.shown(visit.words)
         machine = Machine.detect()
         current, installed = visit.model(), visit.app.models.list()
         best = visit.app.catalogue.best_for(machine)
@@ -68,15 +53,19 @@ class ModelsPage:
             status=status,
             problem=said,
             machine=machine,
-            current=_of_installed(visit, current, machine) if current else None,
-            best=None if best.name in there else _of_catalogue(visit, best, machine),
-            installed=[_of_installed(visit, model, machine, current=current) for model in installed if model.is_chat],
+            current=of_installed(visit, current, machine) if current else None,
+            best=None if best.name in there else of_catalogue(visit, best, machine),
+            installed=[of_installed(visit, model, machine, current=current) for model in installed if model.is_chat],
             catalogue=[
-                _of_catalogue(visit, model, machine, is_installed=model.name in there)
+                of_catalogue(visit, model, machine, is_installed=model.name in there)
                 for model in visit.app.catalogue
                 if model.is_chat
             ],
-            **self._download(visit),
+            presets=visit.app.presets.list(by=visit.caller),
+            memory=self.loads.in_memory(visit),
+            page_of=None,
+            tiers=[(gb, _best_of(visit.app.catalogue, gb)) for gb in TIERS_GB],
+            **downloads,
         )
 
     async def install(self, visit: Visit) -> Response:
@@ -86,7 +75,7 @@ class ModelsPage:
         entry = visit.app.catalogue.get(form.get("name", ""))
         visit.entry.note(model=entry.name)
         try:
-            self.downloads.start(entry, host=_host(visit, entry), by=visit.caller)
+            self.downloads.start(entry, host=host_of(visit, entry), by=visit.caller)
         except Conflict as error:
             said = problem(error, visit.words)
             return await run_in_threadpool(self.show, visit, said=said, status=error.status)
@@ -98,95 +87,70 @@ class ModelsPage:
         visit.entry.note(model=model.name)
         return redirect("/models")
 
+    async def load(self, visit: Visit) -> Response:
+        """Begins to load a model; the page shows how it goes. Raises: ModelNotFound."""
+
+        async def loading(name: str) -> None:
+            self.loads.start(name)
+
+        return await self._changed(visit, loading)
+
+    async def unload(self, visit: Visit) -> Response:
+        """Unloads a model, unless it is in use or pinned. Raises: ModelNotFound."""
+        return await self._changed(visit, visit.app.pool.unload)
+
+    async def pin(self, visit: Visit) -> Response:
+        """Loads a model and keeps it, or lets it go again. Raises: ModelNotFound."""
+
+        async def pinned(name: str) -> object:
+            if name in visit.app.pool.pinned:
+                return await run_in_threadpool(visit.app.pool.note_pin, name, is_pinned=False)
+            return await visit.app.pool.pin(name)
+
+        return await self._changed(visit, pinned)
+
+    async def _changed(self, visit: Visit, change: Callable[[str], Awaitable[object]]) -> Response:
+        """Does something with a model in memory; what can't be done is said on the page."""
+        form = await read_form(visit.request)
+        visit.check_token(form.get("csrf"))
+        name = visit.app.models.get(form.get("name", "")).name
+        visit.entry.note(model=name)
+        try:
+            await change(name)
+        except (Conflict, EngineError, MemoryBusy, ModelTooLarge) as error:
+            said = problem(error, visit.words)
+            return await run_in_threadpool(self.show, visit, said=said, status=error.status)
+        return redirect(path_of(name) if form.get("from") == "model" else "/models")
+
     async def live(self, visit: Visit) -> Response:
-        """How the download is going, until it has ended."""
-        return EventStream(self._progress(visit))
+        """How the download and the loads are going, until they have ended; `?model=` of one model only."""
+        return EventStream(self._progress(visit, visit.request.query_params.get("model") or None))
 
-    async def _progress(self, visit: Visit) -> AsyncIterator[Event]:
-        shown = ""
-        while self.downloads.current is not None:
-            is_running = self.downloads.current.is_running
-            html = visit.part("download.html", **self._download(visit))
-            if html != shown:
-                yield "download", {"html": html}
-                shown = html
-            if not is_running:
-                break
+    async def _progress(self, visit: Visit, only: str | None) -> AsyncIterator[Event]:
+        shown, bars, until = dict[str, str](), dict[str, Bar](), time.monotonic() + LONGEST_S
+        while time.monotonic() < until:
+            memory = await run_in_threadpool(self.loads.in_memory, visit, only=only)
+            download = self.downloads.shown(visit.words)
+            is_busy = memory.is_busy or bool(self.downloads.current and self.downloads.current.is_running)
+            parts = {
+                "download": visit.part("download.html", **download),
+                "memory": visit.part("memory.html", memory=memory.still, page_of=only),
+            }
+            for name, html in parts.items():
+                if shown.get(name) != html:
+                    yield name, {"html": html}
+            shown = parts
+            for name, bar in (now := memory.bars).items():
+                if bars.get(name) != bar:
+                    yield "load", {"name": name} | bar.to_json()
+            bars = now
+            if not is_busy:
+                yield "rest", {}
+                return
             await asyncio.sleep(LOOK_EVERY_S)
-        yield "rest", {}
-
-    def _download(self, visit: Visit) -> dict[str, Any]:
-        download = self.downloads.current
-        said = problem(download.error, visit.words) if download and download.error else None
-        return {"download": download, "trouble": said}
 
 
-def _host(visit: Visit, model: CatalogueModel) -> str:
-    if isinstance(model.source, HubSource):
-        return urlsplit(visit.app.settings.hub_url).hostname or ""
-    return visit.words("models.package_registry")
-
-
-def _of_catalogue(visit: Visit, model: CatalogueModel, machine: Machine, *, is_installed: bool = False) -> Card:
-    memory = needed_bytes(model.header, machine, visit.app.settings)
-    return Card(
-        name=model.name,
-        title=model.title,
-        trust=model.trust,
-        parameters=_parameters(model.parameters, visit.words),
-        size_bytes=model.weights_bytes,
-        memory_bytes=memory,
-        languages=_languages(model.languages, visit.words),
-        licence=model.licence.id,
-        licence_note=_limits(model, visit.words),
-        context_tokens=model.context_tokens,
-        host=_host(visit, model),
-        is_installed=is_installed,
-        fits=memory <= machine.room_bytes,
-        is_pinned=model.is_pinned,
-    )
-
-
-def _of_installed(
-    visit: Visit, model: InstalledModel, machine: Machine, *, current: InstalledModel | None = None
-) -> Card:
-    known = visit.app.catalogue.by_sha256(model.sha256)
-    return Card(
-        name=model.name,
-        title=model.title,
-        trust=model.trust,
-        parameters=_parameters(model.header.parameters, visit.words),
-        size_bytes=model.size_bytes,
-        memory_bytes=needed_bytes(model.header, machine, visit.app.settings),
-        languages=_languages(model.languages, visit.words),
-        licence=model.licence or "",
-        licence_note=_limits(known, visit.words) if known else "",
-        context_tokens=model.header.context_tokens,
-        is_installed=True,
-        is_current=current is not None and current.name == model.name,
-    )
-
-
-def _parameters(number: int, words: Words) -> str:
-    if number >= 1e9:
-        return words("models.billions", number=words.number(number / 1e9, decimals=1))
-    return words("models.millions", number=words.number(number / 1e6))
-
-
-def _languages(codes: Iterable[str], words: Words) -> str:
-    """The languages by name, those of the interface first; many are counted."""
-    ordered = sorted(codes, key=lambda code: code not in {"fr", "de", "it", "en"})
-    named = [words.or_else(f"language.{code}", code) for code in ordered]
-    if len(named) <= NAMED_LANGUAGES:
-        return ", ".join(named)
-    rest = len(named) - NAMED_LANGUAGES
-    return words("models.more_languages", names=", ".join(named[:NAMED_LANGUAGES]), rest=rest)
-
-
-def _limits(model: CatalogueModel, words: Words) -> str:
-    """What to know before using a model in a firm."""
-    licence = model.licence
-    if licence.commercial is None:
-        return words("limit.unclear")
-    notes = [] if licence.commercial else [words("limit.not_commercial")]
-    return " ".join(notes + [words.or_else(f"limit.{limit}", limit) for limit in licence.limits])
+@lru_cache(maxsize=8)
+def _best_of(catalogue: Catalogue, gb: int) -> tuple[Fit, ...]:
+    """The best models for a graphics processor of so many gigabytes, and for how many people each is enough."""
+    return tuple(found for found in fits(catalogue, Place.with_vram(gb)) if found.fits)[:NAMED_FITS]

@@ -54,6 +54,11 @@ def reset_factor(visit: Visit, form: Form) -> Response:
     return _changed(visit, lambda user: visit.app.factors.reset(user.id))
 
 
+def sign_out(visit: Visit, form: Form) -> Response:
+    """Ends every session of a person; they may sign in again."""
+    return _changed(visit, lambda user: visit.app.sessions.close_all(user.id))
+
+
 def person_of(visit: Visit) -> User:
     """The person of the address. Raises: NotFound."""
     user = visit.app.users.find(visit.path("user"))
@@ -81,10 +86,14 @@ def _page(visit: Visit, *, status: int = 200, **values: Any) -> Response:
         for member in visit.app.groups.members(group.id):
             groups.setdefault(member.user_id, []).append(group.name)
     roles = [role for role in ROLES if role != "service"]
+    people, protected = visit.app.users.list(), visit.app.factors.protected()
+    required = [role for role in roles if role in visit.app.settings.second_factor_roles]
     values = {
-        "people": visit.app.users.list(),
+        "people": people,
         "groups": groups,
-        "protected": visit.app.factors.protected(),
+        "protected": protected,
+        "required": ", ".join(visit.words(f"role.{role}") for role in required),
+        "unprotected": [u for u in people if u.role in required and u.id not in protected and not u.is_suspended],
         "roles": roles,
         "invitable": roles if visit.caller.is_administrator else ["member"],
         "link": None,

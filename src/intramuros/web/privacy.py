@@ -17,7 +17,7 @@ RECORDS = 25
 QUIET = (
     *("home", "project.show", "conversation.show", "page.show", "documents.watch", "models.watch", "privacy"),
     *("users.list", "user.show", "groups.list", "group.show", "members.list", "sharing.show", "break_glass.list"),
-    "masking.show",
+    *("masking.show", "batches.watch"),
     *("projects.list", "documents.list", "models.list", "models.show", "keys.list", "sign_in.show", "first.show"),
     *("account.show", "prove.show", "prove.begin", "sign_in.second.show", "sign_in.passkey.begin"),
     *("codes.begin", "passkey.begin"),

@@ -19,6 +19,8 @@ from intramuros.web.problems import problem
 from intramuros.web.visit import language_of
 
 Headers = list[tuple[bytes, bytes]]
+PROVEN_FOR = frozenset({"/break-glass", "/keys"})
+"""Pages to come back to; whatever else must be recent is on the account page."""
 
 
 def refusal(error: IntramurosError, scope: Scope, headers: Mapping[str, str]) -> tuple[int, Headers, bytes]:
@@ -37,7 +39,6 @@ def refusal(error: IntramurosError, scope: Scope, headers: Mapping[str, str]) ->
     values: dict[str, Any] = {
         "caller": caller,
         "csrf": "",
-        "model": None,
         "section": "",
         "language_link": _language_link,
     }
@@ -50,7 +51,8 @@ def _instead(error: IntramurosError, scope: Scope) -> bytes | None:
     if isinstance(error, SecondFactorNeeded):
         return b"/account"
     if isinstance(error, ProofNeeded):
-        return b"/account/prove?next=/break-glass" if scope["path"] == "/break-glass" else b"/account/prove"
+        page = scope["path"]
+        return f"/account/prove?next={page}".encode() if page in PROVEN_FOR else b"/account/prove"
     return None
 
 

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 from intramuros.web import (
     account,
     administration,
+    batches,
     break_glass,
     directory,
     entrance,
@@ -19,23 +20,31 @@ from intramuros.web import (
     isolation,
     keys,
     masking,
+    model_routes,
     passkeys,
     people,
+    presets,
     privacy,
     project,
     prove,
+    quotas,
     reach,
     records,
     second,
     selftest,
     sharing,
     sso,
+    upstreams,
     viewer,
 )
 from intramuros.web.ask import ask
 from intramuros.web.backups import BackupsPage
+from intramuros.web.batch_beginning import Beginning, example
+from intramuros.web.beside import PATH as ONE_MODEL
+from intramuros.web.beside import BesidePage
 from intramuros.web.documents import Documents
 from intramuros.web.downloads import Downloads
+from intramuros.web.memory import Loads
 from intramuros.web.models import ModelsPage
 from intramuros.web.visit import Visits
 
@@ -53,8 +62,9 @@ def routes(app: App) -> list[BaseRoute]:
     """The pages, what their forms and scripts send, and the static files."""
     visits = Visits(app)
     shown, sent, told, live = visits.shown, visits.sent, visits.told, visits.live
-    documents, models = Documents(), ModelsPage(Downloads(app))
-    backups = BackupsPage()
+    downloads, loads = Downloads(app), Loads(app)
+    documents, models, one_model = Documents(), ModelsPage(downloads, loads), BesidePage(downloads, loads)
+    backups, beginning = BackupsPage(), Beginning()
     return [
         Route("/static/{version}/{name}", visits.look.statics.send, methods=["GET"]),
         Route("/sign-in", shown(entrance.sign_in_page), methods=["GET"]),
@@ -90,6 +100,19 @@ def routes(app: App) -> list[BaseRoute]:
         Route("/models/live", live(models.live), methods=["GET"]),
         Route("/models/install", live(models.install), methods=["POST"]),
         Route("/models/use", sent(models.use), methods=["POST"]),
+        Route("/presets", shown(presets.show), methods=["GET"]),
+        Route("/presets", sent(presets.create), methods=["POST"]),
+        Route("/presets/{preset}", shown(presets.edit), methods=["GET"]),
+        Route("/presets/{preset}", sent(presets.change), methods=["POST"]),
+        Route("/presets/{preset}/try", live(presets.attempt), methods=["POST"]),
+        Route("/presets/{preset}/remove", sent(presets.remove), methods=["POST"]),
+        Route(ONE_MODEL, shown(one_model.show), methods=["GET"]),
+        Route(ONE_MODEL + "/parts", live(one_model.add), methods=["POST"]),
+        Route(ONE_MODEL + "/parts/remove", sent(one_model.remove), methods=["POST"]),
+        Route(ONE_MODEL + "/upload", live(one_model.upload), methods=["POST"]),
+        Route("/models/load", live(models.load), methods=["POST"]),
+        Route("/models/unload", live(models.unload), methods=["POST"]),
+        Route("/models/pin", live(models.pin), methods=["POST"]),
         Route("/administration/selftest", shown(selftest.show), methods=["GET"]),
         Route("/administration/selftest", sent(selftest.run), methods=["POST"]),
         Route("/administration/isolation", shown(isolation.show), methods=["GET"]),
@@ -107,8 +130,33 @@ def routes(app: App) -> list[BaseRoute]:
         Route(keys.EVERYBODYS, shown(keys.show_all), methods=["GET"]),
         Route(keys.EVERYBODYS + "/{key}/limit", sent(keys.limit), methods=["POST"]),
         Route(keys.EVERYBODYS + "/{key}/revoke", sent(keys.revoke_any), methods=["POST"]),
+        Route(quotas.PATH, shown(quotas.show), methods=["GET"]),
+        Route(quotas.PATH, sent(quotas.set_limits), methods=["POST"]),
+        Route(quotas.PATH + "/remove", sent(quotas.remove), methods=["POST"]),
         Route("/administration/backups", shown(backups.show), methods=["GET"]),
         Route("/administration/backups", live(backups.make), methods=["POST"]),
+        Route(batches.PATH, shown(batches.show), methods=["GET"]),
+        Route(batches.PATH + "/live", live(batches.live), methods=["GET"]),
+        Route(batches.PATH, sent(beginning.begin), methods=["POST"]),
+        Route(batches.PATH + "/upload", live(beginning.upload), methods=["POST"]),
+        Route(batches.PATH + "/example", shown(example), methods=["GET"]),
+        Route(batches.ONE + "/live", live(batches.live_one), methods=["GET"]),
+        Route(batches.ONE, shown(batches.show_one), methods=["GET"]),
+        Route(batches.ONE + "/answers", shown(batches.answers), methods=["GET"]),
+        Route(batches.ONE + "/failures", shown(batches.failures), methods=["GET"]),
+        Route(batches.ONE + "/cancel", sent(batches.cancel), methods=["POST"]),
+        Route(batches.EVERYBODYS, shown(batches.show_all), methods=["GET"]),
+        Route(upstreams.PATH, shown(upstreams.show), methods=["GET"]),
+        Route(upstreams.PATH, sent(upstreams.add), methods=["POST"]),
+        Route(upstreams.ONE, shown(upstreams.show_one), methods=["GET"]),
+        Route(upstreams.ONE, live(upstreams.change), methods=["POST"]),
+        Route(upstreams.PATH + "/{upstream}/test", live(upstreams.test), methods=["POST"]),
+        Route(upstreams.PATH + "/{upstream}/remove", sent(upstreams.remove), methods=["POST"]),
+        Route(upstreams.PATH + "/{upstream}/agree", sent(upstreams.agree), methods=["POST"]),
+        Route(upstreams.PATH + "/{upstream}/withdraw", sent(upstreams.withdraw), methods=["POST"]),
+        Route(model_routes.PATH, shown(model_routes.show), methods=["GET"]),
+        Route(model_routes.PATH, live(model_routes.set_route), methods=["POST"]),
+        Route(model_routes.PATH + "/remove", sent(model_routes.remove), methods=["POST"]),
         Route(AUDIT, shown(records.show), methods=["GET"]),
         Route(AUDIT + "/verify", sent(records.verify), methods=["POST"]),
         Route(AUDIT + "/export", shown(records.export), methods=["GET"]),
@@ -137,6 +185,7 @@ def routes(app: App) -> list[BaseRoute]:
         Route(PERSON + "/suspend", sent(people.suspend), methods=["POST"]),
         Route(PERSON + "/resume", sent(people.resume), methods=["POST"]),
         Route(PERSON + "/reset-factor", sent(people.reset_factor), methods=["POST"]),
+        Route(PERSON + "/sign-out", sent(people.sign_out), methods=["POST"]),
         Route(PERSON + "/reach", shown(reach.show), methods=["GET"]),
         Route(PERSON + "/reach", live(reach.search), methods=["POST"]),
         Route("/groups", shown(groups.show), methods=["GET"]),

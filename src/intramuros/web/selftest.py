@@ -6,7 +6,7 @@ For administrators and auditors. It changes nothing that people stored.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import anyio.from_thread
 from starlette.responses import Response
@@ -14,7 +14,9 @@ from starlette.responses import Response
 from intramuros.app import App
 from intramuros.errors import Conflict
 from intramuros.tasks.selftest import PROMISES, Check
+from intramuros.web.problems import problem
 from intramuros.web.visit import Form, Visit
+from intramuros.web.words import Words
 
 _one_at_a_time = threading.Lock()
 
@@ -46,5 +48,27 @@ def _page(visit: Visit, checks: Sequence[Check]) -> Response:
         section="administration",
         promises=PROMISES,
         checks=checks,
+        seen={check.name: _seen(check, visit.words) for check in checks},
         broken=sum(check.held is False for check in checks),
     )
+
+
+def _seen(check: Check, words: Words) -> str:
+    """What was seen, in the language of the page; what the system itself says of a failure stays as it says it."""
+    if check.error is not None:
+        return problem(check.error, words).message
+    values = {name: _value(name, value, words) for name, value in check.seen.values.items()}
+    return words(f"selftest.seen.{check.seen.key}", **values)
+
+
+def _value(name: str, value: object, words: Words) -> object:
+    if name == "level":
+        return words(f"isolation.level.{value}")
+    if isinstance(value, Mapping):  # the walls that are missing, by process
+        return "; ".join(
+            f"{words(f'isolation.{who.split()[0]}')}: {', '.join(words(f'isolation.wall.{wall}') for wall in walls)}"
+            for who, walls in value.items()
+        )
+    if isinstance(value, int | float):
+        return words.number(value, decimals=int(isinstance(value, float)))
+    return value

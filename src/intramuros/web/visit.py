@@ -103,6 +103,7 @@ class Visit:
 
     def part(self, template: str, **values: Any) -> str:
         """A template's HTML."""
+        values = {"ways_out": self.app.router.ways_out, **values}
         return self.look.render(
             template, self.words, caller=self.who, csrf=self.csrf, language_link=self._language_link, **values
         )

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from intramuros.documents import media
+from intramuros.documents.reader import process
 from intramuros.errors import DocumentError
+from intramuros.security.attempts import ENDED
 from tests.support import papers
 from tests.support.shelf import Shelf, open_shelf
 
@@ -32,7 +37,7 @@ async def test_endless_parsing_is_stopped(tmp_path: Path) -> None:
     error = await refused(tmp_path, b"<div>" * 100_000 + b"x", media.HTML, reader_time_s=1)
     assert error.code == "took_too_long"
     assert "1 seconds" in error.message
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
 
 
 async def test_a_hungry_document_is_stopped(tmp_path: Path) -> None:
@@ -73,3 +78,29 @@ async def test_a_reader_process_that_hangs_is_replaced(shelf_that_waits: Shelf) 
 def shelf_that_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     monkeypatch.setattr("intramuros.documents.reader.supervisor._GRACE_S", 0.2)
     return open_shelf(tmp_path / "data", reader_time_s=1)
+
+
+def test_the_kernel_ends_a_document_that_burns_the_processor_though_nobody_watches() -> None:
+    """What a document's process sets for itself, alone: the clock of whoever supervises it is not there."""
+    code = (
+        "from intramuros.documents.reader import process\n"
+        "process._limit({'own_bytes': 1 << 32, 'memory_bytes': 1 << 30, 'time_s': 0.5, 'kind': 'read'})\n"
+        "import os, resource; print(resource.getrlimit(resource.RLIMIT_CPU)[0], os.nice(0), flush=True)\n"
+        "while True: pass"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["2", str(os.nice(0) + process._PATIENCE)], (
+        "two seconds of processor time, behind everybody else"
+    )
+    assert done.returncode in {-signal.SIGXCPU, -signal.SIGKILL}
+
+
+async def test_a_document_that_burns_the_processor_is_ended_and_what_forks_has_a_limit_too(tmp_path: Path) -> None:
+    shelf = open_shelf(tmp_path / "data")
+    try:
+        assert await shelf.reader.burnt() == ENDED
+        assert shelf.reader._process
+        limits = Path(f"/proc/{shelf.reader._process.process.pid}/limits").read_text(encoding="ascii")
+    finally:
+        shelf.close()
+    assert re.search(r"^Max cpu time +600 ", limits, re.MULTILINE)

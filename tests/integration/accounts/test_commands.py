@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from intramuros.cli.main import app
 from intramuros.errors import BadRequest
+from intramuros.privacy.erase.receipt import verified
 from tests.installed import PASSWORD, Installed, installation
 
 ERIN = "erin@firm.example"
@@ -47,9 +48,10 @@ def test_people(installed: Installed, tmp_path: Path) -> None:
     assert (shown["id"], shown["groups"], shown["projects"], shown["keys"]) == (added["id"], [], [], 0)
     assert run("users", "role", ERIN, "manager")["role"] == "manager"
     assert run("users", "suspend", ERIN)["suspended"] and not run("users", "resume", ERIN)["suspended"]
-    assert run("users", "remove", ERIN, "--yes")["removed"]
+    assert run("users", "sign-out", ERIN)["email"] == ERIN
+    assert run("users", "remove", ERIN, "--yes")["subject"] == added["id"]
     assert refused("users", "show", ERIN) == "user_not_found"
-    for action in ("user.add", "user.show", "user.role", "user.suspend", "user.resume", "user.remove"):
+    for action in ("user.add", "user.show", "user.role", "user.suspend", "user.sign_out", "user.resume", "erase.user"):
         assert installed.records(action)[0].object == added["id"], action
     assert installed.records("user.invite")[-1].facts["role"] == "auditor"
 
@@ -61,7 +63,7 @@ def test_people_are_refused_in_words(installed: Installed, tmp_path: Path) -> No
     run("users", "add", ERIN, "--role", "emperor", code=1)
     run("users", "invite", "--role", "emperor", code=1)
     run("users", "role", "charlie@firm.example", "member", code=1)  # the last administrator
-    for command in (("show",), ("suspend",), ("resume",), ("remove", "--yes")):
+    for command in (("show",), ("suspend",), ("sign-out",), ("resume",), ("remove", "--yes")):
         assert refused("users", command[0], "nobody@firm.example", *command[1:]) == "user_not_found"
     assert ERIN not in str(run("users", "list"))
 
@@ -101,10 +103,70 @@ def test_projects(installed: Installed) -> None:
         ("--user", BOB, "--role", "king"),
     ):
         run("projects", "share", made["id"], *wrong, code=1)
-    assert run("projects", "remove", made["id"], "--yes")["removed"]
+    assert refused("projects", "unshare", made["id"], "--user", ALICE) == "last_owner"
+    assert run("projects", "remove", made["id"], "--yes")["subject"] == made["id"]
     assert refused("projects", "show", made["id"]) == "project_not_found"
-    for action in ("project.share", "project.unshare", "project.remove"):
+    for action in ("project.share", "project.unshare", "erase.project"):
         assert installed.records(action)[0].object == made["id"], action
+
+
+def test_lists(installed: Installed) -> None:
+    """What is there, with what it takes to name it, in words and for programs."""
+    listed = run("users", "list")
+    assert [(one["email"], one["role"], one["suspended"]) for one in listed] == [
+        (ALICE, "member", False), (BOB, "member", False), ("charlie@firm.example", "administrator", False),
+    ]  # fmt: skip
+    run("users", "suspend", BOB)
+    assert [one["suspended"] for one in run("users", "list")] == [False, True, False]
+    plain = CliRunner().invoke(app, ["users", "list"], env={"COLUMNS": "160"})
+    assert all(one["id"] in plain.output and one["email"] in plain.output for one in listed)
+    assert "suspended" in plain.output and "operator" not in plain.output.lower()
+    assert run("projects", "list") == []
+    for name in ("Zones", "Baux"):
+        made = run("projects", "create", name)
+        assert (made["name"], made["role"]) == (name, "owner")
+    assert [(one["name"], one["documents"]) for one in run("projects", "list")] == [("Baux", 0), ("Zones", 0)]
+    plain = CliRunner().invoke(app, ["projects", "list"], env={"COLUMNS": "160"})
+    assert made["id"] in plain.output and "Zones" in plain.output
+    assert refused("projects", "create", "Baux") == "project_exists"
+    assert refused("projects", "create", "Terrains", "--owner", "nobody@firm.example") == "user_not_found"
+    assert refused("projects", "create", "x" * 101) == "bad_name"
+    assert len(run("projects", "list")) == 2, "what was refused left nothing"
+    for action in ("users.list", "projects.list", "project.create"):
+        assert installed.records(action), action
+
+
+@pytest.mark.parametrize("command", [("users", "remove"), ("erase", "user")])
+def test_removing_a_person_is_an_erasure_with_its_receipt(installed: Installed, command: tuple[str, ...]) -> None:
+    alice = installed.app.users.find(ALICE)
+    made = run("projects", "create", "Baux", "--owner", ALICE)
+    run("directory", "add", "Alice Zebulonette;alice@firm.example", "Jean Dupont")
+    assert refused(*command, ALICE) == "not_confirmed"
+    assert refused(*command, ALICE, "--yes") == "needs_heir"
+    assert refused(*command, ALICE, "--yes", "--heir", ALICE) == "bad_heir"
+    assert not installed.app.users.find(ALICE).is_suspended
+    done = run(*command, ALICE, "--yes", "--heir", BOB)
+    said = verified(done["receipt"], installed.app.audit.public_key())
+    assert (said["what"], said["subject"], said["met_after"], done["inherited"]) == ("user", alice.id, 0, 1)
+    assert said["met_before"] > 0 and said["key_destroyed"] and said["removed"]["directory_entries"] == 1
+    assert [member["email"] for member in run("projects", "show", made["id"])["members"]] == [BOB]
+    assert installed.app.directory.list() == ["Jean Dupont"]
+    assert run("erase", "receipts")[0]["id"] == done["id"]
+    record = installed.records("erase.user")[-1]
+    assert (record.object, record.facts["erasure"]) == (alice.id, done["id"])
+    assert refused(*command, ALICE, "--yes") == "user_not_found"
+
+
+@pytest.mark.parametrize("command", [("projects", "remove"), ("erase", "project")])
+def test_removing_a_project_is_an_erasure_with_its_receipt(installed: Installed, command: tuple[str, ...]) -> None:
+    made = run("projects", "create", "Zebulonie")
+    assert refused(*command, "Zebulonie") == "not_confirmed"
+    result = CliRunner().invoke(app, [*command, "Zebulonie", "--yes"])
+    assert result.exit_code == 0 and "Receipt" in result.output and "destroyed" in result.output
+    receipt = run("erase", "receipts")[0]
+    assert receipt["id"] in result.output and receipt["subject"] == made["id"]
+    assert verified(receipt["receipt"], installed.app.audit.public_key())["what"] == "project"
+    assert refused(*command, "Zebulonie", "--yes") == "project_not_found"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from sqlalchemy import select, update
 
 from intramuros.accounts import one_time_codes as codes_module
 from intramuros.accounts.factors import Factors
+from intramuros.accounts.recovery_codes import RecoveryCodes
 from intramuros.accounts.sessions import Sessions
 from intramuros.accounts.steps import MAX_TRIES, Steps
 from intramuros.accounts.throttle import PAIR, Throttle
@@ -354,3 +356,11 @@ def test_errors_name_no_code(factors: Factors, alice: User, app: pyotp.TOTP) -> 
     with pytest.raises(IntramurosError) as caught:
         factors.check(alice, "424242")
     assert "424242" not in f"{caught.value.message} {caught.value.hint} {caught.value.details}"
+
+
+def test_a_recovery_code_can_not_be_guessed(database: Database) -> None:
+    made = RecoveryCodes(database, cheap.passwords()).make()
+    secret = [code.replace("-", "")[len(lookup) :] for code, (lookup, _) in made.items()]  # beyond what finds it
+    letters = len(set("".join(secret)))
+    assert len(made) == len(set(secret)) == 10 and letters > 16
+    assert min(map(len, secret)) * math.log2(letters) > 20

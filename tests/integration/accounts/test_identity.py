@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -119,6 +121,45 @@ def test_a_key_revoked_elsewhere_is_refused_at_once(identity: Identity, key: str
     keys = ApiKeys(elsewhere)
     keys.revoke(keys.list()[0].id)
     assert identity.caller({"x-api-key": key}) is None
+
+
+async def test_whoever_comes_after_a_change_elsewhere_meets_it(
+    identity: Identity, key: str, elsewhere: Database
+) -> None:
+    """In the same turn of the event loop as a request that came before."""
+    assert identity.caller({"x-api-key": key}) is not None
+    keys = ApiKeys(elsewhere)
+    keys.revoke(keys.list()[0].id)
+    came_later: asyncio.Future[Caller | None] = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(lambda: came_later.set_result(identity.caller({"x-api-key": key})))
+    assert await came_later is None
+
+
+async def test_what_this_process_writes_counts_within_the_same_turn(
+    identity: Identity, key: str, api_keys: ApiKeys
+) -> None:
+    assert identity.caller({"x-api-key": key}) is not None
+    api_keys.revoke(api_keys.list()[0].id)
+    assert identity.caller({"x-api-key": key}) is None
+
+
+async def test_requests_of_one_turn_look_once(
+    identity: Identity, key: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    glance = database.glance
+
+    def counted(statement: str) -> tuple[Any, ...] | None:
+        looks.append(statement)
+        return glance(statement)
+
+    monkeypatch.setattr(database, "glance", counted)
+    for _ in range(3):
+        assert identity.caller({"x-api-key": key}) is not None
+    assert len(looks) == 1
+    await asyncio.sleep(0)
+    assert identity.caller({"x-api-key": key}) is not None
+    assert len(looks) == 2
 
 
 def test_a_key_revoked_by_another_process_is_refused_at_once(

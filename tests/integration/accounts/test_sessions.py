@@ -3,9 +3,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select, update
 
-from intramuros.accounts.sessions import Sessions, check_csrf, csrf
+from intramuros.accounts.sessions import MOST_AT_ONCE, Sessions, check_csrf, csrf
 from intramuros.accounts.users import User, Users
+from intramuros.security.tokens import token_hash
 from intramuros.storage.database import Database
+from intramuros.storage.schema import now
 from intramuros.storage.schema import sessions as table
 from tests.integration.conftest import PASSWORD, People
 
@@ -53,6 +55,18 @@ def test_signing_out_ends_this_session_only(sessions: Sessions, alice: User) -> 
     sessions.close(here)
     assert sessions.caller(here) is None
     assert sessions.caller(there) is not None
+
+
+def test_one_session_too_many_ends_the_one_used_longest_ago(
+    sessions: Sessions, users: Users, alice: User, people: People, database: Database
+) -> None:
+    his = sessions.open(users.get(people.bob.user_id))
+    hers = [sessions.open(alice) for _ in range(MOST_AT_ONCE)]
+    times = {token_hash(token): now() - 60 * (number + 1) for number, token in enumerate(hers)}
+    sessions.seen(times)
+    one_more = sessions.open(alice)
+    assert sessions.caller(hers[-1]) is None, "seen longest ago, though opened last"
+    assert all(sessions.caller(token) for token in (*hers[:-1], one_more, his))
 
 
 def test_all_sessions_of_one_person(sessions: Sessions, users: Users, alice: User, people: People) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text, update
@@ -10,8 +11,10 @@ from sqlalchemy import select, text, update
 from intramuros.accounts.sessions import Sessions
 from intramuros.accounts.throttle import PAIR, Throttle
 from intramuros.accounts.users import User, Users
+from intramuros.app import build, create
 from intramuros.errors import BadRequest, Conflict, NotFound, NotSignedIn, TooMany
 from intramuros.security.passwords import HashCost, Passwords
+from intramuros.settings import load
 from intramuros.storage.database import Database
 from intramuros.storage.schema import invitations
 from intramuros.storage.schema import users as users_table
@@ -272,3 +275,19 @@ def test_nobody_becomes_a_service(users: Users, alice: User) -> None:
     for role in ("auditor", "manager"):
         users.set_role(bob.id, role)
         assert users.get(bob.id).role == role
+
+
+def test_there_is_no_account_to_begin_with(tmp_path: Path) -> None:
+    """Nobody signs in to a new installation, under no name that others begin with."""
+    settings = load({"data": tmp_path / "data", "key_file": tmp_path / "data.key"}, environ={})
+    create(settings)
+    app = build(settings)
+    try:
+        users = Users(app.database, passwords=cheap.passwords())
+        assert not users.has_any() and users.list() == []
+        for name in ("root", "admin", "administrator", "sa", "local", "intramuros", "admin@localhost"):
+            for password in ("", "admin", "password", name):
+                with pytest.raises((NotSignedIn, TooMany)):
+                    users.authenticate(name, password, address="127.0.0.1")
+    finally:
+        app.close()

@@ -59,7 +59,7 @@ async def test_only_auditors_see_receipts(installed: Installed, project: str) ->
 
 async def test_times_to_keep(installed: Installed, project: str) -> None:
     address = f"/api/v1/projects/{project}/retention"
-    kept = {"conversations_days": 30, "documents_days": None}
+    kept = {"conversations_days": 30, "documents_days": None, "unused_days": 90}
     assert (await installed.client("bob").call("PUT", address, json.dumps(kept).encode())).status == 403
     assert (await installed.client("alice").call("PUT", address, json.dumps(kept).encode())).json() == kept
     assert (await installed.client("bob").call("GET", address)).json() == kept

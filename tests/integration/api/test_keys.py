@@ -12,7 +12,7 @@ from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.keys import ApiKey
 from intramuros.accounts.rights import SCOPES, Quota, Rights
 from intramuros.accounts.users import Users
-from intramuros.server.access import RULES, Access, Body, Rule, Scope, is_for_programs
+from intramuros.server.access import RULES, Access, Body, Rule, Scope, is_for_programs, is_ollamas
 from intramuros.storage.schema import api_keys, now
 from tests.asgi import Answer, Client
 from tests.installed import Installed
@@ -34,7 +34,13 @@ def probe(rule: Rule) -> str:
 
 
 def code(answer: Answer) -> str:
-    return str(answer.json()["error"]["code"])
+    return str(error_of(answer)["code"])
+
+
+def error_of(answer: Answer) -> Any:
+    """The product's own words of an error; JSON-RPC has them in a place of their own."""
+    error = answer.json()["error"]
+    return error.get("data", error)
 
 
 async def test_each_route_takes_its_scope_and_no_other(installed: Installed) -> None:
@@ -47,9 +53,9 @@ async def test_each_route_takes_its_scope_and_no_other(installed: Installed) -> 
             if rule.scope.value != scope:
                 continue
             refused = await lacking.call(rule.method, probe(rule), b"{}")
-            assert refused.status == 403 and code(refused) == "missing_scope", rule
-            assert scope in refused.json()["error"]["message"]
-            assert refused.json()["error"]["scope"] == scope
+            assert refused.status == 403 and scope in refused.body.decode(), rule
+            if not is_ollamas(rule.path):  # whose errors are a sentence
+                assert code(refused) == "missing_scope" and error_of(refused)["scope"] == scope, rule
             let_in = await having.call(rule.method, probe(rule), b"{}")
             assert let_in.status != 403, rule
 
@@ -59,7 +65,8 @@ async def test_no_key_opens_a_page(installed: Installed) -> None:
     for rule in RULES:
         if rule.scope is Scope.BROWSER:
             answer = await client.call(rule.method, probe(rule), b"", headers={"accept": "application/json"})
-            assert answer.status == 403 and answer.json()["code"] == "session_needed", rule
+            said = answer.json()
+            assert answer.status == 403 and said.get("error", said)["code"] == "session_needed", rule
 
 
 def test_a_route_for_programs_must_say_its_scope() -> None:
@@ -69,7 +76,9 @@ def test_a_route_for_programs_must_say_its_scope() -> None:
     assert Rule("GET", "/new", "new").scope is Scope.BROWSER
     for rule in RULES:
         if rule.access is not Access.PUBLIC:
-            assert (rule.scope.value in SCOPES) == is_for_programs(rule.path), rule
+            assert (rule.scope.value in SCOPES) == (
+                is_for_programs(rule.path) and rule.action != "break_glass.begin"
+            ), rule
 
 
 async def test_a_session_has_every_scope_of_its_person(installed: Installed) -> None:
@@ -150,7 +159,7 @@ async def test_tokens_are_counted_and_then_refused(installed: Installed) -> None
     client, record = key_of(installed, quota=Quota(tokens_per_day=5))
     answer = await client.post(CHAT_PATH, CHAT)
     total = answer.json()["usage"]["total_tokens"]
-    assert total >= 5 and installed.app.key_usage.used(record.id).tokens_today == total
+    assert total >= 5 and installed.app.usage.used(("key", record.id)).tokens_today == total
     refused = await client.post(CHAT_PATH, CHAT)
     assert refused.status == 429 and code(refused) == "key_tokens_per_day"
     assert refused.headers["x-should-retry"] == "false" and int(refused.headers["retry-after"]) > 0
@@ -163,13 +172,13 @@ async def test_tokens_are_counted_and_then_refused(installed: Installed) -> None
 async def test_a_stream_s_tokens_count_and_leaving_early_is_not_free(installed: Installed) -> None:
     client, record = key_of(installed)
     await client.post(CHAT_PATH, CHAT | {"stream": True})
-    used = installed.app.key_usage.used(record.id).tokens_today
+    used = installed.app.usage.used(("key", record.id)).tokens_today
     assert used > 0
     installed.engine.hangs = True
     long = CHAT | {"messages": [{"role": "user", "content": "mot " * 1000}]}
     await client.post(CHAT_PATH, long | {"stream": True}, leave_after=1)
     await asyncio.sleep(0)
-    assert installed.app.key_usage.used(record.id).tokens_today >= used + 1000
+    assert installed.app.usage.used(("key", record.id)).tokens_today >= used + 1000
 
 
 async def test_changed_limits_count_from_the_next_request_on(installed: Installed) -> None:

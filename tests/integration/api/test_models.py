@@ -29,7 +29,7 @@ async def test_what_is_not_there_has_the_shape_of_its_door(installed: Installed)
     client = installed.client("alice")
     assert (await client.call("GET", "/v1/nothing")).json()["error"]["type"] == "invalid_request_error"
     assert (await client.call("GET", "/api/v1/nothing")).json()["error"]["code"] == "not_found"
-    wrong = await client.call("GET", "/v1/chat/completions")
+    wrong = await client.call("GET", "/v1/embeddings")
     assert wrong.status == 405 and wrong.json()["error"]["code"] == "method_not_allowed"
     page = await client.call("GET", "/nothing")
     assert page.status == 404 and page.headers["content-type"].startswith("text/html")

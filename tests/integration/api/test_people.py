@@ -16,6 +16,7 @@ from intramuros.accounts.projects import Project
 from intramuros.accounts.rights import Rights
 from intramuros.accounts.users import Users
 from intramuros.errors import Conflict, NotAllowed, NotFound
+from intramuros.privacy.erase.receipt import verified
 from tests.asgi import Answer, Client, soon
 from tests.installed import PASSWORD, Installed
 from tests.support import cheap
@@ -107,8 +108,14 @@ async def test_removing_a_person(cast: Installed, project: Project) -> None:
     assert (answer.status, answer.json()["error"]["code"]) == (409, "needs_heir")
     answer = await send(charlie, "DELETE", "/api/v1/users/alice@firm.example?heir=charlie@firm.example")
     assert (answer.status, answer.json()["error"]["code"]) == (403, "self_grant")
+    cast.app.directory.add(["Alice Zebulonette;alice@firm.example"])
+    alice = caller(cast, "alice").user_id
     answer = await send(charlie, "DELETE", "/api/v1/users/alice@firm.example?heir=bob@firm.example")
     assert answer.json()["inherited"] == 1
+    said = verified(answer.json()["receipt"], cast.app.audit.public_key())
+    assert (said["subject"], said["met_after"], said["removed"]["directory_entries"]) == (alice, 0, 1)
+    assert cast.app.directory.list() == []
+    assert cast.records("user.remove")[-1].facts["erasure"] == answer.json()["id"]
     assert cast.app.projects.get(project.id, by=caller(cast, "bob"), need="owner")
     assert (
         await send(Client(cast.guard, authorization=f"Bearer {cast.keys['alice']}"), "GET", "/v1/models")
@@ -117,15 +124,19 @@ async def test_removing_a_person(cast: Installed, project: Project) -> None:
 
 async def test_breaking_the_glass(cast: Installed, project: Project) -> None:
     charlie, alice = caller(cast, "charlie"), caller(cast, "alice")
-    client = cast.client("charlie")
+    client, key = cast.browser("charlie"), cast.client("charlie")
     assert (await send(client, "GET", f"/api/v1/projects/{project.id}")).status == 404
+    asked = {"project": project.id, "reason": REASON, "hours": 1}
+    refused = await send(key, "POST", "/api/v1/break-glass", asked)
+    assert (refused.status, refused.json()["error"]["code"]) == (403, "session_needed"), "a stolen key opens nothing"
     for bad in ({"reason": "short"}, {"reason": REASON, "hours": 5}, {"reason": REASON, "hours": 0}):
         refused = await send(client, "POST", "/api/v1/break-glass", {"project": project.id} | bad)
         assert refused.status == 400
     assert (await send(cast.client("auditor"), "POST", "/api/v1/break-glass", {})).status == 403
-    begun = await send(client, "POST", "/api/v1/break-glass", {"project": project.id, "reason": REASON, "hours": 1})
+    begun = await send(client, "POST", "/api/v1/break-glass", asked)
     assert begun.status == 201
     assert (await send(client, "GET", f"/api/v1/projects/{project.id}")).json()["role"] == "reader"
+    assert (await send(key, "GET", f"/api/v1/projects/{project.id}")).status == 404, "nor looks through"
     with pytest.raises(NotAllowed):
         cast.app.projects.get(project.id, by=charlie, need="contributor")
     for who in ("alice", "bob"):

@@ -228,13 +228,19 @@ def test_models_come_along_when_asked(here: Installation, app: App, to: Path, tm
     folder.mkdir(parents=True)
     (folder / "model.gguf").write_bytes(b"GGUF" + bytes(1000))
     (folder / "manifest.json").write_text("{}")
+    beside = ("parts/formal.json", "parts/formal.gguf", "files/config.json", "files/onnx/model.onnx")
+    for name in (*beside, "parts/.formal.new"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"{}")
     assert app.backup.make(to).manifest.models == ()
     made = app.backup.make(to, with_models=True)
-    assert {file.path for file in made.manifest.models} == {"models/tiny/model.gguf", "models/tiny/manifest.json"}
+    names = {"model.gguf", "manifest.json", *beside}
+    assert {file.path for file in made.manifest.models} == {f"models/tiny/{name}" for name in names}
     (folder / "model.gguf").write_bytes(b"GGUF" + bytes(999) + b"x")  # another of the same size and name
     app.backup.make(to, with_models=True)
     restore(Place(to), made.manifest.id, here.elsewhere(tmp_path / "new"), with_models=True)
     assert (tmp_path / "new" / "models" / "tiny" / "model.gguf").read_bytes() == b"GGUF" + bytes(1000)
+    assert (tmp_path / "new" / "models" / "tiny" / "files/onnx/model.onnx").read_bytes() == b"{}"
 
 
 def test_an_erasure_takes_the_key_out_of_the_backup_folder(here: Installation, app: App, to: Path) -> None:

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from intramuros.app import build
 from intramuros.cli.main import app
+from intramuros.security import keys as key_files
+from intramuros.settings import Settings
+from intramuros.storage.database import open_database
 
 
 @pytest.fixture
@@ -69,6 +73,38 @@ def test_another_key_and_new_data_keys(folder: Path, monkeypatch: pytest.MonkeyP
     assert parsed("rotate", "--data-keys")["size_bytes"] > 0
     assert [action for action in actions() if action.startswith("keys")] == ["keys.rotate", "keys.rotate"]
     assert parsed("audit", "verify")["ok"]
+
+
+def test_a_deep_change_of_keys_is_prepared_while_the_data_is_in_use_and_finished_after(folder: Path) -> None:
+    parsed("init")
+    former = key_files.open_keys(folder / "data", key_file=folder / "keys" / "one.key")
+    server = build(Settings(data=folder / "data", key_file=folder / "keys" / "one.key"))
+    try:
+        result = run("rotate", "--deep", "--json")
+        assert result.exit_code == 1 and not json.loads(result.stdout)["is_finished"]
+        assert "Stop the server" in run("rotate", "--deep").stdout
+    finally:
+        server.close()
+    assert parsed("rotate", "--deep")["is_finished"]
+    assert "keys.rotate" in actions() and "keys.prepare" in actions()
+    assert key_files.open_keys(folder / "data", key_file=folder / "keys" / "one.key").data != former.data
+    assert run("rotate", "--deep", "--passphrase").exit_code != 0
+    assert parsed("audit", "verify")["ok"]
+
+
+@pytest.mark.parametrize("how", ["--deep", "--data-keys"])
+def test_what_a_restore_put_aside_keeps_the_old_keys_and_a_change_says_so(folder: Path, how: str) -> None:
+    parsed("init")
+    assert "restore --forget" not in run("rotate", how).stdout
+    parsed("backup", folder / "to")
+    kept = Path(parsed("restore", folder / "to", "--replace")["kept"])
+    former = key_files.open_keys(kept, key_file=folder / "keys" / "one.key")
+    assert parsed("rotate", how)["put_aside"] == [str(kept)]
+    said = " ".join(run("rotate", how).stdout.split())
+    assert str(kept) in said and "restore --forget" in said
+    open_database(kept / "intramuros.db", former.database).close()
+    parsed("restore", "--forget")
+    assert parsed("rotate", how)["put_aside"] == []
 
 
 def test_a_damaged_backup_ends_with_one(folder: Path) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from intramuros.accounts.caller import LOCAL, Caller
 from intramuros.accounts.one_time_codes import _context
 from intramuros.errors import AlreadyRunning, Conflict, NotInitialised, StorageCorrupt, WrongKey
 from intramuros.security import keys as key_files
 from intramuros.storage import swap
-from intramuros.storage.backups.place import Place
-from intramuros.storage.schema import now, users
+from intramuros.storage.backups.ledger import present_keys
+from intramuros.storage.backups.place import Place, within
+from intramuros.storage.erasable import Subject
+from intramuros.storage.schema import conversation_aliases, documents, now, users
+from intramuros.tasks.backup import verify
 from intramuros.tasks.restore import NewKey, forget, restore, undo
 from tests.support import installation
 from tests.support.installation import Installation, texts
@@ -196,20 +201,68 @@ def test_second_factors_work_after_new_data_keys(here: Installation) -> None:
     assert open_sealed(derive(app.keys.data, "accounts"), sealed, context=_context("anna")) == b"SECRET"
 
 
+def test_keys_of_upstreams_open_after_new_data_keys(here: Installation) -> None:
+    from intramuros.engines.upstream import Upstream
+    from intramuros.tasks.rotate import rotate
+
+    app = here.open()
+    app.router.routing.add(Upstream("cloud", "https://api.example.com", key="sk-secret"))
+    app.close()
+    rotate(here.settings)
+    app = here.open()
+    assert app.router.routing.upstream("cloud").key == "sk-secret"
+    app.close()
+
+
+def test_consents_come_back_with_whose_they_are(here: Installation, to: Path, tmp_path: Path) -> None:
+    from intramuros.engines.routing import Consent
+    from intramuros.engines.upstream import Upstream
+
+    app = here.open()
+    given = {Consent("cloud", "user", "anna"), Consent("cloud", "everybody", "")}
+    app.router.routing.add(Upstream("cloud", "https://api.example.com", key="sk-secret"))
+    for consent in given:
+        app.router.routing.agree(consent)
+    app.backup.make(to)
+    app.close()
+    target = here.elsewhere(tmp_path / "back")
+    restore(Place(to), newest(to), target)
+    app = Installation(target, here.projects).open()
+    assert app.router.routing.table.consents == given
+    assert app.router.routing.upstream("cloud").key == "sk-secret"
+    app.close()
+
+
 def test_sealed_models_open_after_new_data_keys(here: Installation, tmp_path: Path) -> None:
+    from intramuros.models.download import pull
+    from intramuros.models.parts import ADAPTER
     from intramuros.tasks.rotate import rotate
     from tests.models import tiny
 
     app = here.open()
     app.models.add_file(tiny.chat(tmp_path / "tiny.gguf"), "tiny")
     app.models.seal("tiny")
+    for name, seed in (("formal", 1), ("brief", 2)):
+        file = str(tiny.adapter(tmp_path / f"{name}.gguf", seed=seed))
+        asyncio.run(pull(file, to=app.models.beside("tiny", ADAPTER), egress=app.egress, progress=lambda _: None))
+    app.backup.make(tmp_path / "to")
     app.close()
+
+    def opens() -> None:
+        app = here.open()
+        model = app.models.get("tiny")
+        assert model.is_sealed
+        assert model.digest() == model.sha256
+        found = [part.digest() for part in model.adapters]
+        assert found == [part.sha256 for part in model.adapters] and len(found) == 2
+        app.close()
+
     rotate(here.settings)
-    app = here.open()
-    model = app.models.get("tiny")
-    assert model.is_sealed
-    assert model.digest() == model.sha256
-    app.close()
+    opens()
+    restore(*within(tmp_path / "to"), here.settings, replace=True)
+    opens()
+    rotate(here.settings)
+    opens()
 
 
 def test_the_local_authority_goes_on_after_new_data_keys(here: Installation) -> None:
@@ -223,3 +276,64 @@ def test_the_local_authority_goes_on_after_new_data_keys(here: Installation) -> 
     app = here.open()
     assert OwnAuthority(app.database, app.keys.data).current() == before
     app.close()
+
+
+def test_what_has_no_key_of_its_own_is_told_backup_by_backup(here: Installation, to: Path) -> None:
+    """A document lives on in the backups made while it was there: the receipt says in which, until they are deleted."""
+    app = here.open()
+    old = newest(to)
+    later = installation.add(app, here.projects["Project 0"], "zanzibar later")
+    second = app.backup.make(to).manifest.id
+    (to / ".20261103T020000Z-0417.part").mkdir()  # one that is being made may have it too
+    said = app.erasure.run(Subject("document", later), by="local").to_json()["said"]
+    assert said["in_backups"] == sorted([second, "20261103T020000Z-0417"]) and not said["key_destroyed"]
+    with app.database.read() as connection:
+        early = connection.scalar(documents.select().with_only_columns(documents.c.id).limit(1))
+    assert early is not None
+    (to / ".20261103T020000Z-0417.part").rmdir()
+    assert app.erasure.run(Subject("document", early), by="local").to_json()["said"]["in_backups"] == [old, second]
+    app.backup.make(to, keep=1)  # what the receipt's command does
+    third = newest(to)
+    with app.database.read() as connection:
+        last = connection.scalar(documents.select().with_only_columns(documents.c.id).limit(1))
+    assert last is not None
+    assert app.erasure.run(Subject("document", last), by="local").to_json()["said"]["in_backups"] == [third]
+    gone = app.erasure.run(Subject("project", here.projects["Project 1"]), by="local").to_json()["said"]
+    assert "in_backups" not in gone and gone["backup_folders_not_reached"] == 0
+    to.rename(to.with_name("unplugged"))
+    with app.database.read() as connection:
+        one = connection.scalar(documents.select().with_only_columns(documents.c.id).limit(1))
+    assert one is not None
+    said = app.erasure.run(Subject("document", one), by="local").to_json()["said"]
+    assert (said["in_backups"], said["backup_folders_not_reached"]) == ([], 1)
+    app.close()
+
+
+def test_conversations_and_aliases_come_back_and_not_without_their_keys(here: Installation, tmp_path: Path) -> None:
+    app, to = here.open(), tmp_path / "backups"
+    user = app.users.find("anna")
+    anna = Caller(user.id, user.name, user.role, "session")
+    talks = {}
+    for name in here.projects:
+        project = app.projects.get(name, by=LOCAL)
+        app.projects.add_member(project.id, user_id=anna.user_id, role="reader", by=LOCAL)
+        talks[name] = app.conversations.create(project, by=anna)
+        answer = {"answer": "Nothing."}
+        app.conversations.append(talks[name], project=project, by=anna, question=f"What of {name}?", answer=answer)
+        app.redactor.hide("Mme Anna Zebulonette", app.aliases.of(talks[name], project_id=project.id, user_id="anna"))
+    backup = app.backup.make(to).manifest.id
+    assert verify(Place(to), backup, app.keys, subjects=present_keys(app.subject_keys)).problems == ()
+    app.erasure.run(Subject("project", here.projects["Project 1"]), by=LOCAL.user_id)
+    app.close()
+    restore(Place(to), backup, here.elsewhere(tmp_path / "new"))
+    there = Installation(here.elsewhere(tmp_path / "new"), here.projects).open()
+    project = there.projects.get("Project 0", by=anna)
+    (turn,) = there.conversations.turns(talks["Project 0"], project=project, by=anna)
+    assert turn.question == "What of Project 0?"
+    kept = there.aliases.of(talks["Project 0"], project_id=project.id, user_id="anna")
+    assert list(kept.values.values()) == ["Anna Zebulonette"]
+    with there.database.read() as connection:
+        rows = connection.execute(conversation_aliases.select()).all()
+    assert [row.conversation_id for row in rows] == [talks["Project 0"]]
+    assert there.database.check() == []
+    there.close()

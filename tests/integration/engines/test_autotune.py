@@ -86,6 +86,27 @@ async def test_a_disturbed_measurement_does_not_count(tmp_path: Path, monkeypatc
     assert not tuned.complete and tuned.applied(options).flash_attention is False
 
 
+async def test_one_disturbed_reading_does_not_choose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default a reading takes 1 s and a token 2 s; with the other attention 1 s each, but for one hiccup of 1,000 s."""
+    reads, tokens = iter([1.0, 1000.0, 1.0, 1.0]), iter([2.0, 1.0])
+
+    async def read_s(*_: Any) -> float:
+        return next(reads)
+
+    async def written_s(*_: Any) -> float:
+        return next(tokens)
+
+    monkeypatch.setattr(autotune, "_read_s", read_s)
+    monkeypatch.setattr(autotune, "_written_s", written_s)
+    monkeypatch.setattr(autotune, "TURN_READ", 10 * autotune.TURN_READ)
+    model = engines.installed(tiny.chat(tmp_path / "tiny.gguf"))
+    options = engines.options(model, engines.settings(tmp_path))
+    machine = Machine("x", "x86_64", 1, 1, frozenset(), 1 << 34, 1 << 33)
+    bench = Bench(Notices(tmp_path / "run"), Egress())
+    chosen, _ = await bench.attention(model, options, machine)
+    assert chosen.flash_attention is False
+
+
 async def test_a_machine_that_got_busy_meanwhile_is_measured_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from intramuros.engines import child, local
+from intramuros.engines import child, starting
 from intramuros.engines import rights as rights_module
 from intramuros.engines.child import tried
 from intramuros.engines.local import LocalEngine
 from intramuros.engines.openai_http import BASE
 from intramuros.engines.rights import data_bytes, rights
+from intramuros.engines.unasked import Patience
 from intramuros.errors import EngineLoadFailed, IsolationTooWeak
-from intramuros.security.attempts import OPEN
+from intramuros.security.attempts import ENDED, OPEN
 from intramuros.security.isolation import Confinement
 from intramuros.tasks.ways_out import tempted
-from tests.models import engines, tiny
+from tests.models import encoders, engines, tiny
 from tests.models.engines import HELLO, running
 
 
-@pytest.fixture
-async def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalEngine]:
+@pytest.fixture(params=["gguf", "onnx"])
+async def engine(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[LocalEngine]:
     monkeypatch.setenv("INTRAMUROS_PASSPHRASE", "a secret of the gateway")
-    async with running(engines.installed(tiny.chat(tmp_path / "tiny.gguf")), engines.settings(tmp_path)) as engine:
+    if request.param == "onnx":
+        model = engines.installed_folder(encoders.encoder(tmp_path / "tiny").folder)
+    else:
+        model = engines.installed(tiny.chat(tmp_path / "tiny.gguf"))
+    async with running(model, engines.settings(tmp_path)) as engine:
         yield engine
 
 
@@ -104,7 +112,9 @@ async def test_models_beside_its_own_are_closed(tmp_path: Path) -> None:
     own, other = tmp_path / "own.gguf", tmp_path / "other.gguf"
     tiny.chat(own), tiny.chat(other)
     model = engines.installed(own)
-    given = rights(engines.options(model, engines.settings(tmp_path)), model.header, model=own, socket=tmp_path / "s")
+    given = rights(
+        engines.options(model, engines.settings(tmp_path)), model.header, files=(own,), socket=tmp_path / "s"
+    )
     found = {}
     for name, path in (("own", own), ("other", other)):
         with tempted(key_file=path, database=tmp_path / "none") as targets:
@@ -133,7 +143,7 @@ async def test_an_engine_of_another_process_is_held_to_the_policy_too(
 ) -> None:
     async with running(engine.installed, engines.settings(tmp_path)) as attached:
         assert attached.pid == engine.pid and attached.confinement == engine.confinement
-    monkeypatch.setattr(local, "confinement", lambda pid, said: Confinement(calls=True, rights=True))
+    monkeypatch.setattr(starting, "confinement", lambda pid, said: Confinement(calls=True, rights=True))
     with pytest.raises(IsolationTooWeak, match="another process"):
         async with running(engine.installed, engines.settings(tmp_path, isolation_required="full")):
             pass
@@ -148,3 +158,23 @@ async def test_a_data_folder_with_a_long_path_works(tmp_path: Path) -> None:
         folder = engine._run.socket.parent
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert not folder.exists()
+
+
+async def test_a_process_that_burns_the_processor_with_nothing_to_do_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the self-test tries it; where nobody watches, it says so."""
+    assert await child.burnt(rights_module.trial_rights(tmp_path)) == ENDED
+    monkeypatch.setattr(child, "BURNING", Patience(finishing_s=60))
+    monkeypatch.setattr(child, "TRIAL_TIMEOUT_S", 2)
+    assert await child.burnt(rights_module.trial_rights(tmp_path)) == OPEN
+
+
+async def test_a_process_that_serves_nothing_has_a_limit_of_processor_time(tmp_path: Path) -> None:
+    one = child.Child(await child._spawn())
+    try:
+        assert "confined" in await one.ask({"task": "rest", "rights": rights_module.trial_rights(tmp_path).to_json()})
+        limits = Path(f"/proc/{one.pid}/limits").read_text(encoding="ascii")
+    finally:
+        await one.stop()
+    assert re.search(r"^Max cpu time +60 +60 ", limits, re.MULTILINE)

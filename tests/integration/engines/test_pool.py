@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -11,14 +12,17 @@ from typing import Any
 
 import pytest
 
-from intramuros.engines import autotune, options, pool
+from intramuros.background import begin_always
+from intramuros.engines import autotune, measures
 from intramuros.engines.autotune import Tuned
 from intramuros.engines.forgetting import Forgetting
+from intramuros.engines.loading import Load, LoadProgress
 from intramuros.engines.local import LocalEngine
 from intramuros.engines.pool import EnginePool
-from intramuros.engines.published import began
-from intramuros.errors import EngineLoadFailed, ModelFileError, ModelTooLarge
+from intramuros.engines.published import Notice, Notices, began
+from intramuros.errors import EngineLoadFailed, ModelFileError, StorageFull
 from intramuros.models.installed import InstalledModel
+from intramuros.models.manifest import Stored
 from intramuros.privacy.egress import Egress
 from intramuros.storage.database import Database
 from tests.models import engines, tiny
@@ -135,34 +139,66 @@ async def test_one_flipped_bit_in_the_weights_is_noticed(pools: Pools, shelf: Sh
 
 async def test_a_file_is_read_through_only_once(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> None:
     memory, read = Memory(), []
-    digest = InstalledModel.digest
+    digest = Stored.digest
 
-    def counted(model: InstalledModel) -> str:
-        read.append(model.name)
-        return digest(model)
+    def counted(file: Stored, **more: Any) -> str:
+        read.append(file.path.name)
+        return digest(file, **more)
 
-    monkeypatch.setattr(InstalledModel, "digest", counted)
+    monkeypatch.setattr(Stored, "digest", counted)
     for _ in range(2):
         pool = pools.open(memory)
         await borrowed(pool)
         await pool.stop()
-    assert read == ["one"]
+    assert read == ["one.gguf"]
 
 
 async def test_what_was_measured_is_remembered(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> None:
-    memory, measured = Memory(), []
+    memory, measured = Memory(), list[object]()
 
     async def tune(model: InstalledModel, *arguments: Any, report: autotune.Report, **more: Any) -> Tuned:
-        report("attention", 0.0)
-        measured.append(first.states()[model.name].detail)
+        report("threads", 1 / 3)
+        state = first.states()[model.name]
+        assert state.progress is not None
+        measured.append((state.detail, state.progress.done_share))
         return Tuned({"speculation": "ngram-map-k"})
 
-    monkeypatch.setattr(pool, "tune", tune)
+    monkeypatch.setattr(measures, "tune", tune)
     first, second = pools.open(memory, autotune=True), pools.open(memory, autotune=True)
     assert (await borrowed(first)).options.speculation == "ngram-map-k"
     await first.stop()
     assert (await borrowed(second)).options.speculation == "ngram-map-k"
-    assert measured == ["measuring attention"]
+    assert measured == [("measuring threads", 1 / 3)]
+
+
+async def test_a_load_says_how_far_it_is_and_what_it_takes_is_remembered(
+    pools: Pools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, seen = Memory(), list[LoadProgress]()
+    moved, started = Load.moved, Load.started
+
+    def noted(load: Load, size: int) -> None:
+        moved(load, size)
+        seen.append(load.progress)
+
+    def watched(load: Load, pid: int) -> None:
+        started(load, pid)
+        seen.append(load.progress)
+
+    monkeypatch.setattr(Load, "moved", noted)
+    monkeypatch.setattr(Load, "started", watched)
+    first = pools.open(memory)
+    model = (await borrowed(first)).installed
+    read = [now for now in seen if now.stage == "checking"]
+    assert len(read) > 1 and read[-1].done_bytes == read[-1].total_bytes == model.size_bytes
+    assert [now.stage for now in seen[len(read) :]] == ["loading"]
+    assert seen[-1].total_bytes and seen[-1].usual_s is None
+    assert first.states()[model.name].progress is None
+    await first.stop()
+    second = pools.open(memory)
+    await borrowed(second)
+    assert [now.stage for now in seen[len(read) + 1 :]] == ["loading"]  # its file was checked before
+    assert seen[-1].usual_s
 
 
 async def test_a_measurement_that_was_disturbed_is_made_again(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,28 +208,12 @@ async def test_a_measurement_that_was_disturbed_is_made_again(pools: Pools, monk
         measured.append(model.name)
         return Tuned({}, complete=False)
 
-    monkeypatch.setattr(pool, "tune", tune)
+    monkeypatch.setattr(measures, "tune", tune)
     for _ in range(2):
         opened = pools.open(memory, autotune=True)
         await borrowed(opened)
         await opened.stop()
     assert measured == ["one", "one"]
-
-
-async def test_idle_engines_make_room_for_a_model_that_needs_it(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = pools.open()
-    worker = (await borrowed(opened, "two")).pid
-    refused = []
-
-    def choose_when_free(*arguments: Any) -> Any:
-        if began(worker):
-            refused.append(True)
-            raise ModelTooLarge("no room")
-        return options.choose(*arguments)
-
-    monkeypatch.setattr(pool, "choose", choose_when_free)
-    assert (await borrowed(opened)).state.state == "ready"
-    assert refused and set(opened.states()) == {"one"}
 
 
 async def test_stopping_while_a_model_loads_leaves_no_worker(pools: Pools) -> None:
@@ -204,6 +224,99 @@ async def test_stopping_while_a_model_loads_leaves_no_worker(pools: Pools) -> No
     with pytest.raises(Exception, match="stopped"):
         await waiting
     assert pool.states() == {}
+
+
+class Full(Memory):
+    """Where nothing more can be kept."""
+
+    def save(self, key: str, value: Any) -> None:
+        raise StorageFull
+
+
+async def test_a_model_is_loaded_though_nothing_of_it_can_be_remembered(pools: Pools) -> None:
+    pool = pools.open(Full())
+    async with pool.engine("one") as engine:
+        assert (await engine.generate(HELLO | {"max_tokens": 1})).usage.completion_tokens == 1
+    assert pool.states()["one"].state == "ready" and pool.states()["one"].size_bytes
+
+
+async def test_stopping_while_a_load_is_being_remembered_leaves_no_worker(
+    pools: Pools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def hangs(*_of: Any, **_more: Any) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(measures.Measures, "note_load", hangs)
+    pool = pools.open()
+    waiting = asyncio.create_task(borrowed(pool))
+    await begun.wait()
+    [notice] = Notices(pool.folder).all().values()
+    await pool.stop()
+    assert not began(notice.pid)
+    with pytest.raises(Exception, match="stopped"):
+        await waiting
+
+
+async def test_a_worker_that_nobody_can_be_told_of_is_ended(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = list[Notice]()
+
+    def full(_self: Notices, _name: str, notice: Notice) -> None:
+        told.append(notice)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Notices, "publish", full)
+    with pytest.raises(EngineLoadFailed, match="No space left"):
+        await borrowed(pools.open())
+    assert not began(told[0].pid)
+
+
+async def test_who_waits_for_an_engine_that_leaves_goes_on_though_its_end_fails(
+    pools: Pools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = pools.open()
+    await borrowed(pool)
+    seat, close = pool.seats["one"], LocalEngine.close
+
+    async def fails(engine: LocalEngine) -> None:
+        await close(engine)
+        raise OSError
+
+    seat.is_leaving = True
+    waiting = asyncio.create_task(borrowed(pool))
+    await asyncio.sleep(0)
+    with monkeypatch.context() as once:
+        once.setattr(LocalEngine, "close", fails)
+        with pytest.raises(OSError):
+            await pool._end(seat, "in a test")
+    async with asyncio.timeout(60):
+        assert (await waiting).state.state == "ready"
+
+
+async def test_engines_that_could_not_be_renewed_after_an_erasure_are_when_it_is_begun_again(
+    pools: Pools, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, renew, tries = pools.open(), EnginePool.renew, []
+
+    async def fails_once(pool: EnginePool) -> int:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError
+        return await renew(pool)
+
+    monkeypatch.setattr(EnginePool, "renew", fails_once)
+    forgetting = Forgetting(database, pool.folder)
+    watching = begin_always(lambda: forgetting.watch(pool), name="renew engines", first_pause_s=0.01)
+    try:
+        await until(lambda: forgetting._seen is not None)
+        worker = (await borrowed(pool)).pid
+        await asyncio.to_thread(forgetting.forget)
+        assert not began(worker) and len(tries) == 2
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 async def test_an_erasure_renews_engines_of_every_process_that_serves(pools: Pools, database: Database) -> None:

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -84,11 +85,47 @@ class Hub:
         return response
 
 
+@dataclass
+class Repository:
+    """A repository of several files: lists them, and has those that are no text in its store."""
+
+    files: dict[str, bytes]
+    broken: str = ""  # the name of a file whose connection breaks
+    sent: dict[str, bytes] = field(default_factory=dict)  # what the store sends instead
+    hub_url: str = ""
+    store_url: str = ""
+    asked: list[str] = field(default_factory=list)
+
+    async def resolve(self, request: web.Request) -> web.Response:
+        self.asked.append(f"{request.method} {request.path}")
+        if request.path.startswith("/api/models/") and self.files:
+            return web.json_response({"sha": COMMIT, "siblings": [{"rfilename": name} for name in self.files]})
+        name = request.path.partition(f"/resolve/{COMMIT}/")[2]
+        if name not in self.files:
+            return web.Response(status=404, headers={"X-Error-Code": "EntryNotFound"})
+        headers = {"X-Repo-Commit": COMMIT}
+        if name.endswith(".json"):
+            return web.Response(body=self.files[name], headers=headers | {"ETag": '"0123"'})
+        digest = hashlib.sha256(self.files[name]).hexdigest()
+        headers |= {"X-Linked-ETag": f'"{digest}"', "Location": f"{self.store_url}/blob/{name}"}
+        return web.Response(status=302, headers=headers)
+
+    async def blob(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(f"{request.method} {request.path}")
+        name = request.path.removeprefix("/blob/")
+        if name == self.broken and request.transport is not None:
+            request.transport.abort()
+        return web.Response(body=self.sent.get(name, self.files[name]))
+
+
+S = TypeVar("S", Hub, Repository)
+
+
 @asynccontextmanager
-async def served(hub: Hub) -> AsyncIterator[Hub]:
+async def served(hub: S) -> AsyncIterator[S]:
     """Runs the hub and its store on free ports of this machine."""
     runners = []
-    for name, path, handler in (("hub", "/{path:.*}", hub.resolve), ("store", "/blob", hub.blob)):
+    for name, path, handler in (("hub", "/{path:.*}", hub.resolve), ("store", "/blob{path:.*}", hub.blob)):
         app = web.Application()
         app.router.add_route("*", path, handler)
         runner = web.AppRunner(app)

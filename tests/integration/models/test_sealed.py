@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from intramuros.engines.decrypted import all_in_memory
+from intramuros.engines.loading import Load
 from intramuros.engines.local import LocalEngine
 from intramuros.errors import EngineLoadFailed, ModelFileError
 from intramuros.models import sealed
@@ -106,6 +108,16 @@ async def test_the_starter_model_answers_sealed(tmp_path: Path, starter_model: P
         assert not [fd for fd in held if "memfd:model" in str(fd.readlink())]  # this process let go
     finally:
         await engine.close()
+
+
+async def test_decrypting_says_how_far_it_is(tmp_path: Path, file: Path) -> None:
+    model = models(tmp_path, encrypts=True).add_file(file, "tiny")
+    load = Load()
+    async with all_in_memory(model, load):
+        now = load.progress
+    assert (now.stage, now.done_bytes, now.total_bytes) == ("decrypting", model.size_bytes, model.size_bytes)
+    read = list[int]()
+    assert model.stored[0].digest(moved=read.append) == model.sha256 and sum(read) == model.size_bytes
 
 
 def test_the_memory_can_not_be_changed(tmp_path: Path, file: Path) -> None:

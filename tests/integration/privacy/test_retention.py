@@ -10,7 +10,8 @@ from sqlalchemy import select, update
 from intramuros.accounts.caller import LOCAL
 from intramuros.errors import BadRequest
 from intramuros.privacy.erase.receipt import receipts
-from intramuros.privacy.erase.retention import DAY_S, Kept, Retention
+from intramuros.privacy.erase.retention import Kept, Retention
+from intramuros.privacy.erase.unused import DAY_S
 from intramuros.storage.database import Database
 from intramuros.storage.schema import conversations, documents, now
 from tests.support.erasing import House

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,11 @@ from intramuros.accounts.caller import Caller
 from intramuros.accounts.projects import Project
 from intramuros.accounts.users import Users
 from intramuros.app import App, build
+from intramuros.errors import StorageBusy
+from intramuros.server import watch as watching
 from intramuros.server.access import Access, AccessTable, Rule
+from intramuros.server.watch import Watch
+from intramuros.storage.erasable import Subject
 from intramuros.storage.liveness import Holder
 from tests.asgi import Answer, soon
 from tests.installed import Installed
@@ -90,10 +95,46 @@ async def test_suspension_in_another_process_ends_an_answer(installed: Installed
     assert (await installed.client("bob").call("GET", "/v1/models")).status == 401
 
 
+async def test_who_may_no_longer_is_cut_though_a_look_failed_in_a_way_nobody_foresaw(
+    installed: Installed, other: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bob, failed = caller(installed, "bob"), threading.Event()
+    look = Watch._look_once
+
+    async def fails_once(watch: Watch) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise KeyError("dupont")
+        await look(watch)
+
+    def suspend() -> None:
+        assert failed.wait(5)
+        other.users.suspend(bob.user_id)
+
+    monkeypatch.setattr(Watch, "_look_once", fails_once)
+    await chat_of_bob(installed, suspend)
+    assert "can't be checked: KeyError" in caplog.text and "dupont" not in caplog.text
+
+
 async def test_a_revoked_key_ends_its_answer(installed: Installed, other: App) -> None:
     bob = caller(installed, "bob")
     (key,) = other.api_keys.list(bob.user_id)
     await chat_of_bob(installed, lambda: other.api_keys.revoke(key.id))
+
+
+@pytest.mark.parametrize("failure", [StorageBusy("busy"), RuntimeError("can't start new thread")])
+async def test_an_answer_that_nobody_can_ask_about_ends(
+    installed: Installed, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    def fails() -> int:
+        raise failure
+
+    def blinded() -> None:
+        monkeypatch.setattr(watching, "BLIND_S", 0.2)
+        monkeypatch.setattr(installed.app.identity, "revision", fails)
+
+    answer = await chat_of_bob(installed, blinded)
+    assert b"access_ended" in answer.body
 
 
 async def test_suspension_ends_a_live_page(installed: Installed, project: Project, other: App) -> None:
@@ -158,3 +199,28 @@ async def test_others_go_on(installed: Installed, other: App) -> None:
     assert not asked.done()
     gone.set()
     await soon(asked)
+
+
+@pytest.mark.parametrize("leaves", ["the project goes", "bob goes"])
+async def test_a_project_that_is_gone_is_not_there_for_a_request_that_just_began(
+    installed: Installed, other: App, leaves: str
+) -> None:
+    """As a moment later: to sign in again would help nobody."""
+    alice, bob = caller(installed, "alice"), caller(installed, "bob")
+    project = installed.app.projects.create("Leases", by=alice)
+    installed.app.projects.add_member(project.id, user_id=bob.user_id, role="reader", by=alice)
+    began = asyncio.Event()
+
+    async def slow(*_: Any) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    installed.guard.inner = slow
+    asked = asyncio.create_task(installed.client("bob").call("GET", f"/v1/vector_stores/vs_{project.id}"))
+    await asyncio.wait_for(began.wait(), 5)
+    if leaves == "bob goes":
+        await asyncio.to_thread(other.projects.remove_member, project.id, user_id=bob.user_id, by=alice)
+    else:
+        await asyncio.to_thread(other.erasure.remove, Subject("project", project.id), by=alice.user_id)
+    answer = await soon(asked, seconds=2)
+    assert (answer.status, answer.json()["error"]["code"]) == (404, "project_not_found")

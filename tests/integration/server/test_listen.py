@@ -57,10 +57,10 @@ async def test_a_connection_that_closes_frees_the_engine_at_once(installed: Inst
             writer.write(request(installed, port, json.dumps(CHAT | {"stream": stream}).encode()))
             if stream:
                 await reader.readuntil(b"Bonjour")
-            await until(lambda: installed.app.complete.turnstile.inside == 1)
+            await until(lambda: installed.app.complete.admission.inside == 1)
             writer.close()
             await until(lambda: installed.engine.cancelled == 1, seconds=1)
-            await until(lambda: installed.app.complete.turnstile.inside == 0)
+            await until(lambda: installed.app.complete.admission.inside == 0)
     assert [record.outcome for record in installed.records("chat")] == ["interrupted", "interrupted"]
 
 

@@ -13,9 +13,8 @@ import pytest
 from sqlalchemy import func, select
 from typer.testing import CliRunner
 
-from intramuros import app as application
 from intramuros.accounts.caller import LOCAL
-from intramuros.app import App, build, create
+from intramuros.app import App, assemble, build, create
 from intramuros.audit.entry import Entry
 from intramuros.cli.main import app as command_line
 from intramuros.errors import EngineDied
@@ -50,7 +49,7 @@ def opened(tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch) ->
     made: list[App] = []
 
     def open_(*, embedder: str | None = "tiny", weight: float | None = 1.0) -> App:
-        monkeypatch.setattr(application, "load_catalogue", lambda: catalogue_with(model_file, weight))
+        monkeypatch.setattr(assemble, "load_catalogue", lambda: catalogue_with(model_file, weight))
         if embedder:
             monkeypatch.setenv("INTRAMUROS_EMBEDDER", embedder)
         else:

@@ -9,12 +9,16 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import urlencode
 
+import pyotp
 import pytest
 
+from intramuros.accounts import one_time_codes
 from intramuros.accounts.projects import Project
 from intramuros.accounts.sessions import csrf
 from tests.asgi import Answer, Client
-from tests.installed import Installed, installation
+from tests.installed import PASSWORD, Installed, installation
+from tests.integration.web.enrolling import ALICE, Clock, enrol
+from tests.support.jar import Jar
 
 
 @pytest.fixture
@@ -76,3 +80,27 @@ def text_of(answer: Answer) -> str:
     """The words of a page, as a person reads them."""
     body = re.sub(r"<(script|style|template)\b.*?</\1>", " ", answer.body.decode(), flags=re.DOTALL)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time that codes are checked at: a test needn't wait for the next one."""
+    clock = Clock()
+    monkeypatch.setattr(one_time_codes, "now", lambda: clock.at)
+    return clock
+
+
+@pytest.fixture
+async def strict(tmp_path: Path) -> AsyncIterator[Installed]:
+    """An installation where administrators must have a second factor."""
+    with installation(tmp_path, second_factor_required="administrator") as installed:
+        async with installed.app.running():
+            yield installed
+
+
+@pytest.fixture
+async def alice(installed: Installed, clock: Clock) -> tuple[Jar, pyotp.TOTP, list[str]]:
+    """Alice's browser, signed in, and her app and recovery codes."""
+    jar = Jar(installed.guard)
+    await jar.sign_in(ALICE, PASSWORD)
+    return jar, *await enrol(jar, clock)

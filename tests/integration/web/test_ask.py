@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.projects import Project
 from intramuros.accounts.sessions import csrf
 from intramuros.documents import samples
@@ -55,7 +56,9 @@ def writing(installed: Installed, text: str) -> Writer:
     app = installed.app
     engine = Writer(words=re.findall(r"\s*\S+\s*", text) or [""])
     pool = ScriptedPool(engine)
-    app.answer = AnswerTask(search=app.search, pool=pool, models=Trusted(), conversations=app.conversations)
+    app.answer = AnswerTask(
+        search=app.search, pool=pool, models=Trusted(), conversations=app.conversations, admission=app.admission
+    )
     return engine
 
 
@@ -271,6 +274,23 @@ async def test_a_source_whose_document_was_removed_says_so(
     page = await people.alice.get(conversation["href"])
     assert "Ce document a été retiré." in text_of(page)
     assert f"/documents/{document.id}?" not in page.body.decode()
+
+
+async def test_who_waits_for_a_turn_sees_how_many_are_before(
+    installed: Installed, people: People, asked: Project
+) -> None:
+    writing(installed, "Le préavis est de trois mois [1].")
+    alice = installed.app.users.by_email("alice@firm.example")
+    assert alice is not None
+    with installed.app.admission.ticket("scripted", by=replace(LOCAL, user_id=alice.id), prompt_tokens=10) as ticket:
+        waiting = asyncio.create_task(ask(people.bob, asked))
+        async with asyncio.timeout(10):
+            while not installed.app.admission.waiting:
+                await asyncio.sleep(0.01)
+        assert ticket.call is None
+    steps = [data["text"] for name, data in events(await waiting) if name == "step"]
+    assert re.fullmatch(r"0 question avant la vôtre, environ \d+\s?s…", steps[-1])
+    assert installed.records("answer")[-1].facts["queue_position"] == 0
 
 
 async def test_the_record_holds_no_word_of_it(installed: Installed, people: People, asked: Project) -> None:

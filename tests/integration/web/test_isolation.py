@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from intramuros.security.attempts import ATTEMPTS
+from intramuros.security.attempts import NAMES
 from tests.installed import Installed
 from tests.integration.web.conftest import People, text_of
 
@@ -23,7 +23,7 @@ async def test_an_administrator_sees_the_level_and_tries_every_way_out(installed
         assert attack.ways_out == []
         assert "no way out open" in text_of(tried) or "aucune issue ouverte" in text_of(tried)
     record = [record for record in installed.records() if record.action == "selftest.isolation"][-1]
-    assert record.facts["attempts"] == 2 * len(ATTEMPTS)
+    assert record.facts["attempts"] == 2 * len(NAMES)
     assert record.facts["level"] == attack.standing.level
 
 

@@ -30,10 +30,22 @@ async def test_a_key_is_made_with_the_rights_and_limits_that_were_chosen(install
 
 async def test_what_was_used_is_shown(installed: Installed, people: People) -> None:
     await people.alice.post("/keys", name="Tableur", tokens_per_day="1000")
-    installed.app.key_usage.spend(newest(installed).id, 250)
+    installed.app.usage.spend([("key", newest(installed).id)], 250)
     page = await people.alice.get("/keys")
     assert '<progress max="1000" value="250"' in page.body.decode()
     assert "250 of 1,000" in text_of(await people.alice.get("/keys", cookie=f"{page_cookie(people)}; language=en"))
+
+
+async def test_a_key_that_was_used_just_now_is_not_said_never_to_have_been(
+    installed: Installed, people: People
+) -> None:
+    answer = await people.alice.post("/keys", name="Tableur")
+    found = re.search(r'id="new-key"[^>]*>([^<]+)<', answer.body.decode())
+    never = 'data-label="Dernier usage">jamais'
+    before = (await people.alice.get("/keys")).body.decode().count(never)
+    assert found and before > 0
+    assert installed.app.identity.caller({"authorization": f"Bearer {found[1].strip()}"})
+    assert (await people.alice.get("/keys")).body.decode().count(never) == before - 1
 
 
 def page_cookie(people: People) -> str:

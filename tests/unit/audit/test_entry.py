@@ -27,6 +27,14 @@ def test_facts_are_noted() -> None:
     assert "error" not in record.facts
 
 
+def test_nothing_is_noted_once_it_is_closed() -> None:
+    one = entry()
+    one.finished(None)
+    with pytest.raises(RuntimeError, match="closed"):
+        one.note(route="outside")
+    assert "route" not in one.facts
+
+
 @pytest.mark.parametrize("name", ["prompt", "answer", "question", "text", "file_name", "query", "email", "password"])
 def test_no_name_for_content(name: str) -> None:
     assert name not in NAMES

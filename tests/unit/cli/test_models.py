@@ -13,8 +13,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from intramuros.cli import console
+from intramuros.cli import console, fetching
 from intramuros.cli import models as commands
+from intramuros.engines.measures import Measures
 from intramuros.models.catalogue import load
 from intramuros.models.installed import InstalledModels
 from intramuros.models.partial import Origin, Partial
@@ -71,13 +72,20 @@ class Command:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    catalogue = load()
+    catalogue, settings = load(), Settings(data=tmp_path, hub_url="https://hub.invalid")
     app = SimpleNamespace(
-        settings=Settings(data=tmp_path, hub_url="https://hub.invalid"),
+        settings=settings,
         catalogue=catalogue,
         models=InstalledModels(tmp_path / "models", catalogue, Remembered()),
         egress=Egress(),
         audit=Audit(),
+        presets=SimpleNamespace(list=lambda *, by: []),
+        pool=SimpleNamespace(
+            pinned=set(),
+            folder=tmp_path / "engines",
+            elsewhere=dict,
+            measures=Measures(None, settings, tmp_path, Egress()),
+        ),
     )
 
     @contextmanager
@@ -86,6 +94,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
 
     for module in (console, commands):
         monkeypatch.setattr(module, "out", Console(width=200, highlight=False))
+    for module in (console, fetching):
         monkeypatch.setattr(module, "err", Console(width=200, highlight=False, stderr=True))
     monkeypatch.setattr(commands, "opened", opened)
     return Command(app, tmp_path)
@@ -118,7 +127,8 @@ def test_a_model_whose_file_may_change_is_marked(run: Command) -> None:
     loose = {model.name for model in load() if not model.is_pinned}
     assert loose
     rows = run("list", "--json")["models"]
-    assert {row["name"] for row in rows if not row["pinned"]} == loose
+    assert {row["name"] for row in rows if not row["hash_pinned"]} == loose
+    assert not any(row["pinned"] for row in rows), "none is kept in memory"
     listed = run("list")
     assert all(f"{name} *" in listed for name in loose)
     assert "smollm2-135m *" not in listed
@@ -138,6 +148,13 @@ def test_a_file_is_installed_listed_shown_chosen_and_removed(run: Command) -> No
     assert "quotes your documents" in run("show", "other")
     assert run("remove", "tiny-q8_0", "--json") == {"name": "tiny-q8_0", "removed": True}
     assert [m["name"] for m in run("list", "--installed", "--json")["models"]] == ["other"]
+
+
+def test_the_list_says_which_model_is_kept_in_memory(run: Command) -> None:
+    run("pull", run.file(), "--json")
+    run.app.pool.pinned.add("tiny-q8_0")
+    (row,) = run("list", "--installed", "--json")["models"]
+    assert (row["pinned"], row["hash_pinned"]) == (True, True)
 
 
 def test_every_command_leaves_a_record(run: Command) -> None:
@@ -179,7 +196,8 @@ def test_show_of_a_model_of_the_catalogue_says_what_its_licence_allows(run: Comm
         (("use", "nope"), "model_not_found"),
         (("remove", "nope"), "model_not_found"),
         (("pull", "nope"), "model_not_found"),
-        (("pull", "hf:a/b"), "bad_request"),
+        (("pull", "hf:a"), "bad_request"),
+        (("pull", "hf:a/b"), "download_failed"),
         (("pull", "/nowhere/x.gguf"), "model_file_invalid"),
         (("pull", "qwen3-0.6b"), "download_failed"),
     ],

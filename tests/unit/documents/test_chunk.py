@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intramuros.documents.chunk import MAX_TOKENS, Chunk, chunks, tokens
+from intramuros.documents.chunk import MAX_TOKENS, Chunk, Sizes, chunks, tokens
 from intramuros.documents.document import Block, Line, Page, Reading
 
 SENTENCE = "Le salarié bénéficie de vingt-cinq jours de congés payés par année complète de travail. "
@@ -133,3 +134,33 @@ def test_every_document_is_cut_soundly_and_no_word_is_lost(pages: list[list[Bloc
 def _is_cut(text: str) -> bool:
     """Words longer than a chunk are cut anywhere."""
     return any(tokens(word) > MAX_TOKENS for word in text.split())
+
+
+def test_a_program_says_how_large_and_how_much_they_share() -> None:
+    document = reading([Block("A", "heading", 1), Block((SENTENCE * 20).strip()), Block("B", "heading", 1), Block("b")])
+    first, second, *_, last = chunks(document, Sizes(100, 50))
+    assert first.tokens <= 100 and first.text == (SENTENCE * 3).strip()
+    assert second.start < first.start + len(first.text) and second.text.startswith(SENTENCE.strip())
+    assert last.text == "b", "never across a heading"
+    [whole, _] = chunks(document, Sizes(4096, 0))
+    assert whole.text == (SENTENCE * 20).strip()
+    apart = chunks(document, Sizes(100, 0))
+    assert all(a.start + len(a.text) <= b.start for a, b in itertools.pairwise(apart))
+
+
+@given(
+    st.lists(st.text(st.sampled_from("ab. \n"), max_size=900) | st.just(SENTENCE * 9), min_size=1, max_size=6),
+    st.integers(100, 700).flatmap(lambda most: st.builds(Sizes, st.just(most), st.integers(0, most // 2))),
+)
+def test_wanted_sizes_hold_and_nothing_is_left_out(texts: list[str], sizes: Sizes) -> None:
+    document = reading([Block(text) for text in texts])
+    [page] = document.pages
+    found, reached = chunks(document, sizes), 0
+    for chunk in found:
+        assert page.text[chunk.start : chunk.start + len(chunk.text)] == chunk.text
+        assert chunk.tokens <= sizes.most
+        assert not page.text[reached : chunk.start].strip(), "what stands between two chunks is in neither"
+        assert tokens(page.text[chunk.start : max(reached, chunk.start)]) <= sizes.overlap
+        assert chunk.start + len(chunk.text) > reached, "each goes on"
+        reached = chunk.start + len(chunk.text)
+    assert not page.text[reached:].strip()

@@ -69,3 +69,10 @@ def test_probabilities_are_joined() -> None:
 
 def test_an_empty_answer_is_an_empty_text() -> None:
     assert gathered()["choices"][0]["message"]["content"] == ""
+
+
+def test_what_ended_a_choice_is_kept() -> None:
+    found = Gathered()
+    found.add({"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": None}]})
+    found.add({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "stop_reason": "FIN"}]})
+    assert found.reply()["choices"][0]["stop_reason"] == "FIN"

@@ -169,3 +169,41 @@ def test_errors_are_ours_and_quote_nothing(status: int, body: bytes, expected: t
 def test_an_overflow_has_its_counts_also_where_the_engine_hides_them_in_words() -> None:
     error = error_from(500, failure(500, "server_error", "input (900 tokens) is too large to process. (size: 512)"))
     assert error.details == {"prompt_tokens": 900, "context_tokens": 512}
+
+
+def test_a_field_that_is_not_supported_is_named_if_it_is_one() -> None:
+    refused = failure(400, "not_supported_error", "typical_p is not supported")
+    assert error_from(400, refused).message == "The engine does not support 'typical_p' with this model."
+    secret = failure(400, "not_supported_error", "a secret is not supported")
+    assert "secret" not in error_from(400, secret).message
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("word", "FIN"), ("eos", None)])
+async def test_the_text_that_ended_an_answer_is_said_and_nothing_else_of_what_the_engine_knows(
+    kind: str, expected: str | None
+) -> None:
+    verbose = {"stop_type": kind, "stopping_word": "FIN" if kind == "word" else "", "prompt": "a secret"}
+    last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "__verbose": verbose}
+    quoted = {"choices": [{"index": 0, "delta": {"content": '"__verbose":'}}]}
+    http = client(
+        Answer(*(b"data: " + json.dumps(one).encode() + b"\n\n" for one in (quoted, last)), b"data: [DONE]\n\n")
+    )
+    chunks = [json.loads(chunk) async for chunk in http.stream({"messages": [], "stop": ["FIN"]})]
+    assert http.session.asked[0]["verbose"] is True  # type: ignore[attr-defined]
+    assert chunks[0] == quoted and "secret" not in str(chunks) and "__verbose" not in chunks[1]
+    assert chunks[1]["choices"][0].get("stop_reason") == expected
+
+
+async def test_a_prompt_is_counted_as_it_would_be_read() -> None:
+    http = client(Answer(b'{"input_tokens":35,"object":"response.input_tokens"}'))
+    assert await http.prompt_tokens({"messages": [], "tools": [], "id_slot": 3}) == 35
+    assert http.session.asked == [{"messages": [], "tools": [], "model": "a-model"}]  # type: ignore[attr-defined]
+
+
+async def test_the_build_is_named_and_what_a_model_writes_of_it_stays() -> None:
+    text = '"system_fingerprint":"b0-unknown"'
+    chunk = {"choices": [{"index": 0, "delta": {"content": text}}], "system_fingerprint": "b0-unknown"}
+    event = b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
+    server = OpenAIHttp(Session(Answer(event + b"data: [DONE]\n\n")), model="a-model", fingerprint="engine-1.2-abc")
+    (got,) = [json.loads(one) async for one in server.stream({"messages": []})]
+    assert got == chunk | {"system_fingerprint": "engine-1.2-abc"}

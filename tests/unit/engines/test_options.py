@@ -78,9 +78,19 @@ def test_settings_are_kept_or_refused_never_bent(header: GgufHeader) -> None:
         chosen(header, 4, context_tokens=32768, slots=8)
 
 
+def test_more_than_four_slots_only_where_their_caches_are_small_beside_the_memory(header: GgufHeader) -> None:
+    caches = footprint(replace(chosen(header, 40, slots=9), slots=9), header)
+    taken = (caches.kv_bytes + caches.state_bytes + caches.compute_bytes) / GIB
+    weights = caches.weights_bytes / GIB
+    assert chosen(header, weights + 10 * taken + 0.1).slots == 9
+    assert chosen(header, weights + 10 * taken - 0.1).slots == 4
+    card = Gpu("Card", memory_bytes=24 * GIB, free_bytes=23 * GIB)
+    assert choose(header, machine(40, gpus=(card,)), Settings(data=Path("/d"))).slots == 4
+
+
 def test_a_context_is_never_longer_than_the_model_can(header: GgufHeader) -> None:
     assert chosen(replace(header, context_tokens=2048), 40).context_tokens == 2048
-    assert chosen(replace(header, context_tokens=2048), 40).slots == 4
+    assert chosen(replace(header, context_tokens=2048), 40).slots == 9
     assert chosen(header, 40, context_tokens=1 << 20, slots=1).context_tokens == 32768
 
 

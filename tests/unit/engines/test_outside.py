@@ -143,7 +143,10 @@ EVERYWHERE: dict[str, Any] = {
             "schema": {
                 "type": "object",
                 "title": SAID,
-                "properties": {MAIL: {"type": "string", "description": SAID, "enum": [SAID], "const": SAID}},
+                "properties": {
+                    MAIL: {"type": "string", "description": SAID, "enum": [SAID], "const": SAID},
+                    "model": {"const": NAME, "default": 7569217076985, "minimum": -7569217076985},
+                },
                 "required": [MAIL],
             },
         },
@@ -154,7 +157,14 @@ EVERYWHERE: dict[str, Any] = {
             "function": {
                 "name": "look",
                 "description": SAID,
-                "parameters": {"type": "object", "properties": {"x": {"description": SAID, "default": SAID}}},
+                "parameters": {
+                    "type": "object",
+                    "properties": {
+                        "x": {"description": SAID, "default": {"model": SAID, "deep": [{"model": NAME}]}},
+                        "avs": {"type": "integer", "enum": [7569217076985, 3], "examples": [7569217076985.0]},
+                        "phone": {"const": 796142208, "default": 41796142208, "maximum": 2147483647},
+                    },
+                },
             },
         }
     ],
@@ -171,16 +181,32 @@ def test_nothing_leaves_from_any_field() -> None:
     asyncio.run(engine.generate(EVERYWHERE))
     (sent,) = remote.received
     written = json.dumps(sent, ensure_ascii=False)
-    for value in (*VALUES, "7569217076985"):
+    for value in (*VALUES, "7569217076985", "796142208"):
         assert value not in written
+    phone = sent["tools"][0]["function"]["parameters"]["properties"]["phone"]
+    assert phone["maximum"] == 2147483647, "what is nobody's number stays one"
     ids = [sent["messages"][2]["tool_calls"][0]["id"], sent["messages"][3]["tool_call_id"]]
     assert ids[0] == ids[1] and sent["messages"][0]["role"] == "system" and sent["temperature"] == 0.5
     assert engine.counts["IBAN_CODE"] > 5 and not {"user", "metadata"} & set(sent)
 
 
+TURNED = {
+    "max_completion_tokens",
+    "n",
+    "functions",
+    "function_call",
+    "web_search_options",
+    "moderation",
+    "reasoning_effort",
+    "store",
+    "metadata",
+}
+"""What the door takes and no engine gets under that name."""
+
+
 def test_every_text_field_of_a_request_is_masked_or_refused() -> None:
     """The door's table and the table of what may leave are the same: a new field needs a decision here."""
-    assert set(HONOURED) - {"max_completion_tokens"} == FIELDS
+    assert set(HONOURED) - TURNED == FIELDS
     for name in sorted(FIELDS - {"model", "messages"}):
         remote = Remote()
         asyncio.run(outside(remote).generate(ask("x") | {name: {"deep": [SAID, {"er": MAIL}]}}))
@@ -188,6 +214,58 @@ def test_every_text_field_of_a_request_is_masked_or_refused() -> None:
     with pytest.raises(BadRequest):
         asyncio.run(outside(remote := Remote()).generate(ask("x") | {"documents": ["y"]}))
     assert not remote.received
+
+
+def test_a_number_of_the_request_itself_that_is_somebody_s_stops_it() -> None:
+    remote = Remote()
+    with pytest.raises(BadRequest, match="'seed'"):
+        asyncio.run(outside(remote).generate(ask("x") | {"seed": 7569217076985}))
+    asyncio.run(outside(remote).generate(ask("x") | {"seed": 1234567890}))
+    assert len(remote.received) == 1 and remote.received[0]["seed"] == 1234567890
+
+
+@pytest.mark.parametrize("more", [{"image_url": {"url": "https://x.example/a.png"}}, {"file": "x"}, {"a key": 1}])
+def test_a_text_part_with_something_beside_it_is_refused(more: dict[str, Any]) -> None:
+    remote = Remote()
+    with pytest.raises(BadRequest):
+        content = [{"type": "text", "text": "x"} | more]
+        asyncio.run(outside(remote).generate({"messages": [{"role": "user", "content": content}]}))
+    assert not remote.received
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        (f"Compte {IBAN[:12]}", f"{IBAN[12:]} merci"),
+        tuple(IBAN),
+        ("Compte CH93 0076", "2011 6238 5295 7"),
+        ("Écris à M. Jean Dup", "ont demain"),
+        ("Écris à j.dup", "ont@usine.lan"),
+        ("AVS 756.9217", ".0769.85"),
+    ],
+)
+def test_what_spans_two_parts_is_hidden(texts: tuple[str, ...]) -> None:
+    remote, content = Remote(), [{"type": "text", "text": text} for text in texts]
+    asyncio.run(outside(remote).generate({"messages": [{"role": "user", "content": content}]}))
+    sent = "".join(part["text"] for part in remote.received[0]["messages"][0]["content"])
+    assert "⟦" in sent
+    for piece in ("6238", "5295", "Dup", "ont@", "ont ", "9217", "0769"):
+        assert piece not in sent
+
+
+def test_parts_that_say_nothing_together_stay_apart() -> None:
+    remote = Remote()
+    texts = ("Bonjour à tous", f"M. {NAME}", "Merci", "de votre réponse")
+    content = [{"type": "text", "text": text} for text in texts]
+    asyncio.run(outside(remote).generate({"messages": [{"role": "user", "content": content}]}))
+    sent = [part["text"] for part in remote.received[0]["messages"][0]["content"]]
+    assert len(sent) == 4 and sent[2:] == ["Merci", "de votre réponse"] and sent[1].startswith("M. ⟦")
+
+
+def test_how_a_template_of_ours_writes_is_not_sent() -> None:
+    remote = Remote()
+    asyncio.run(outside(remote).generate(ask("x") | {"chat_template_kwargs": {"enable_thinking": False}}))
+    assert remote.received == [ask("x")]
 
 
 def test_one_person_is_one_alias_in_all_messages() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from intramuros.models.catalogue import FUSED_LANGUAGES, Catalogue, load, parse
-from intramuros.models.embedding import standing
+from intramuros.models.embedding import may_cut, standing
 from intramuros.models.installed import InstalledModel
 from tests.models import engines, tiny
 
@@ -92,3 +92,13 @@ def test_a_model_that_writes_or_ranks_is_no_embedder(tmp_path: Path) -> None:
         judged = standing(engines.installed(path, "mine"), load())
         assert not judged.is_fused
         assert "does not turn texts into vectors" in judged.reason
+
+
+def test_vectors_may_be_cut_where_the_model_was_trained_for_it(model: InstalledModel) -> None:
+    catalogue = load()
+    entry = catalogue.get("qwen3-embedding-0.6b")
+    assert entry.embedding and entry.embedding.least_dimensions == 32
+    trained = replace(model, sha256=str(entry.sha256))
+    assert may_cut(trained, 32, catalogue) and not may_cut(trained, 31, catalogue)
+    assert not may_cut(trained, trained.header.embedding_length + 1, catalogue)
+    assert not may_cut(model, 32, catalogue), "of an unknown file nothing is known"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from intramuros.models.gguf import GgufHeader, read_header
-from intramuros.models.memory import kv_cache_bytes, predict
+from intramuros.models.memory import Footprint, kv_cache_bytes, predict
 from tests.unit.models.builder import Gguf
 
 MIB = 1 << 20
@@ -77,7 +77,24 @@ def test_the_state_of_recurrent_layers_does_not_grow_with_the_context(tmp_path: 
 def test_without_flash_attention_the_scores_are_kept(eight_billion: GgufHeader) -> None:
     with_it = predict(eight_billion, context_tokens=8192)
     without = predict(eight_billion, context_tokens=8192, flash_attention=False)
-    assert without.compute_bytes - with_it.compute_bytes == 8192 * 512 * (32 * 4 - 2)
+    scores, wider_mask, where_values_go = 8192 * 512 * 32 * 4, 8192 * 512 * 2, 512 * 8 * 8 * 128
+    more = without.compute_bytes - with_it.compute_bytes
+    assert more == pytest.approx(scores + wider_mask + where_values_go, rel=0.01)
+
+
+def test_what_an_older_version_noted_of_a_model_is_enough(eight_billion: GgufHeader) -> None:
+    noted = eight_billion.to_json()
+    del noted["widths"]
+    assert GgufHeader.from_json(eight_billion.to_json()) == eight_billion
+    assert predict(GgufHeader.from_json(noted), context_tokens=4096).kv_bytes > 0
+
+
+def test_a_footprint_comes_back_as_it_was_remembered(eight_billion: GgufHeader) -> None:
+    footprint = predict(eight_billion, context_tokens=512)
+    assert Footprint.from_json(footprint.to_json()) == footprint
+    for wrong in ([1, 2, 3], None, ["a"] * 4, {"weights": 1}):
+        with pytest.raises(ValueError, match="footprint"):
+            Footprint.from_json(wrong)
 
 
 def test_the_total_is_the_sum(eight_billion: GgufHeader) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from intramuros.errors import BadRequest, ModelNotFound
 from intramuros.models.catalogue import HubSource, load
-from intramuros.models.installed import NAME
+from intramuros.models.manifest import NAME
 from intramuros.models.reference import FileSource, UrlSource, name_from, parse
 
 CATALOGUE = load()
@@ -52,7 +52,7 @@ def test_a_file_of_this_machine(tmp_path: Path) -> None:
     [
         "hf:owner/file.gguf",
         "hf:owner/repo/../../file.gguf",
-        "hf:owner/repo/file.safetensors",
+        "hf:owner/repo/file.bin",
         "hf:owner/repo@/file.gguf",
         "ftp://host/file.gguf",
         "file:///etc/passwd",

@@ -59,6 +59,17 @@ def test_quotations_are_literal_and_do_not_overlap() -> None:
     assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
 
 
+def test_chunks_that_overlap_give_no_quotation_twice() -> None:
+    """A program may have a document cut so."""
+    said, more = "Le préavis du bail est de trois mois. ", "Cela vaut pour le préavis du bail d'un garage. "
+    first, second = passage(FILLER + said + more), passage(more + FILLER, chunk_id=2, start=len(FILLER + said))
+    found = best("Quel est le préavis du bail ?", first, second)
+    spans = sorted((quote.passage.start + quote.start, quote.passage.start + quote.end) for quote in found)
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
+    other = passage(more + FILLER, chunk_id=2, start=len(FILLER + said), page=2)
+    assert len(best("Quel est le préavis du bail ?", first, other)) == len(found) + 1
+
+
 def test_a_quotation_is_the_sentence_that_answers() -> None:
     (first, *_) = best(
         "Quel est le préavis du bail ?", passage(f"{FILLER}Le préavis du bail est de trois mois. {FILLER}")

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import os
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -33,6 +35,31 @@ def test_seal_and_open() -> None:
 
 def test_two_seals_of_the_same_differ() -> None:
     assert seal(KEY, b"secret", context=b"a") != seal(KEY, b"secret", context=b"a")
+
+
+def nonces(count: int) -> list[bytes]:
+    return [seal(KEY, b"", context=b"a")[1:13] for _ in range(count)]
+
+
+def test_no_nonce_is_used_twice_by_threads() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        found = [nonce for some in pool.map(nonces, [2000] * 8) for nonce in some]
+    assert len(set(found)) == len(found)
+
+
+def test_a_forked_process_uses_nonces_of_its_own() -> None:
+    nonces(1)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, b"".join(nonces(100)))
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        theirs = pipe.read()
+    os.waitpid(child, 0)
+    found = {theirs[at : at + 12] for at in range(0, len(theirs), 12)}
+    assert len(found) == 100 and not found & set(nonces(300))
 
 
 @pytest.mark.parametrize(

@@ -34,15 +34,36 @@ def test_the_unknown_is_not_public() -> None:
     assert UNKNOWN.access is Access.SIGNED_IN and UNKNOWN.audited
 
 
+NOTHING_THERE = {rule.path for rule in RULES if rule.action in {"mcp.listen", "mcp.end"}}
+"""Answered with 405 and nothing else."""
+
+
 def test_only_answers_without_anything_of_anyone_are_public() -> None:
     public = {rule.path for rule in RULES if rule.access is Access.PUBLIC}
     signing_in = {"/sign-in", "/sign-in/second", "/sign-in/passkey", "/sign-in/passkey/options"}
     signing_in |= {"/sign-in/sso", "/sign-in/sso/callback"}
-    assert public <= {"/health", "/first/{token}", "/static/{version}/{name}"} | signing_in
+    assert public <= {"/health", "/first/{token}", "/static/{version}/{name}", *NOTHING_THERE} | signing_in
 
 
 def test_only_what_says_nothing_goes_unrecorded() -> None:
-    assert {rule.path for rule in RULES if not rule.audited} <= {"/health", "/static/{version}/{name}"}
+    assert {rule.path for rule in RULES if not rule.audited} <= {"/health", "/static/{version}/{name}", *NOTHING_THERE}
+    assert all(rule.audited and rule.access is Access.SIGNED_IN for rule in RULES if rule.action == "mcp")
+
+
+def test_what_a_model_works_for_counts_against_limits() -> None:
+    working = {
+        "chat",
+        "complete",
+        "respond",
+        "embed",
+        "rerank",
+        "moderate",
+        "answer",
+        "preset.try",
+        "mcp",
+    }
+    assert working <= {rule.action for rule in RULES}
+    assert [rule.path for rule in RULES if rule.action in working and rule.method == "POST" and not rule.spends] == []
 
 
 def test_every_action_can_be_recorded() -> None:

@@ -383,3 +383,30 @@ async def test_other_protocols_are_not_spoken(guarded: Guarded) -> None:
 
     with pytest.raises(NotImplementedError):
         await guarded.around(Inner())({"type": "websocket", "path": "/"}, nothing, drop)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/chat/completions", "ends in /v1"),
+        ("/responses", "ends in /v1"),
+        ("/v1/v1/messages", "without /v1"),
+        ("/v1/api/chat", "without /v1"),
+    ],
+)
+async def test_a_base_url_that_is_wrong_by_v1_is_said(guarded: Guarded, path: str, said: str) -> None:
+    answer = await ask(guarded, Inner(HTTPException(404)), "POST", path, headers=KEY)
+    assert answer.status == 404 and answer.headers["content-type"] == "application/json", "no page for a program"
+    assert said in answer.json()["error"]["message"]
+
+
+async def test_what_is_not_there_otherwise_says_nothing_of_base_urls(guarded: Guarded) -> None:
+    answer = await ask(guarded, Inner(HTTPException(404)), "GET", "/v1/files/none", headers=KEY)
+    assert answer.status == 404 and "base URL" not in answer.json()["error"]["message"]
+
+
+async def test_the_page_of_an_error_says_nothing_of_the_model(guarded: Guarded) -> None:
+    """It does not know which one answers, so that it can't say that there is none."""
+    answer = await ask(guarded, Inner(HTTPException(404)), "GET", "/nowhere", headers=KEY)
+    assert answer.status == 404 and "Aller au contenu" in answer.body.decode()
+    assert "Aucun modèle" not in answer.body.decode()

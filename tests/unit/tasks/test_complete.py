@@ -14,7 +14,9 @@ from intramuros.accounts.caller import LOCAL
 from intramuros.audit.entry import Entry
 from intramuros.errors import BadRequest, EngineDied, ModelNotFound, TooMany
 from intramuros.observability.metrics import Metrics
-from intramuros.tasks.complete import CompleteTask, Turnstile
+from intramuros.tasks.admission import Admission
+from intramuros.tasks.complete import CompleteTask
+from intramuros.tasks.lane import Ahead, Bounds
 from tests.scripted import USAGE, ScriptedEngine, ScriptedPool, chunk
 
 HELLO: dict[str, Any] = {"model": "default", "messages": [{"role": "user", "content": "Bonjour"}]}
@@ -102,7 +104,7 @@ async def test_an_engine_that_dies_is_reported_and_its_place_freed(entry: Entry,
     assert len(got) == error_after and entry.facts == {"route": "inside", "model": "scripted"} | came, (
         "what is not known is not 0"
     )
-    assert task.turnstile.inside == 0 and task.pool.borrowed == 0  # type: ignore[attr-defined]
+    assert task.admission.inside == 0 and task.pool.borrowed == 0  # type: ignore[attr-defined]
     assert 'outcome="failed"' in task.metrics.render().decode()
 
 
@@ -111,9 +113,9 @@ async def test_closing_a_stream_frees_the_engine_at_once(entry: Entry) -> None:
     task = made(engine)
     async with aclosing(task.stream(HELLO, by=LOCAL, entry=entry)) as pieces:
         await anext(pieces)
-        assert engine.running == 1 and task.turnstile.inside == 1
+        assert engine.running == 1 and task.admission.inside == 1
     assert engine.running == 0 and engine.cancelled == 1
-    assert task.turnstile.inside == 0 and task.pool.borrowed == 0  # type: ignore[attr-defined]
+    assert task.admission.inside == 0 and task.pool.borrowed == 0  # type: ignore[attr-defined]
     assert entry.facts == {"route": "inside", "model": "scripted", "completion_tokens": 1}, "what is not known is not 0"
     assert 'outcome="cancelled"' in task.metrics.render().decode()
 
@@ -129,12 +131,17 @@ def in_pieces(task: CompleteTask, request: dict[str, Any], entry: Entry) -> Any:
 CALL = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
 
 
+TOOLS = {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]}
+
+
 @pytest.mark.parametrize("way", [whole, in_pieces])
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "weather"}}])
 async def test_a_tool_that_was_not_called_is_an_error(entry: Entry, way: Callable[..., Any], choice: Any) -> None:
+    engine = ScriptedEngine()
     with pytest.raises(BadRequest) as refused:
-        await way(made(ScriptedEngine()), HELLO | {"tool_choice": choice, "tools": []}, entry)
-    assert refused.value.code == "tool_not_called"
+        await way(made(engine), HELLO | {"tool_choice": choice} | TOOLS, entry)
+    assert refused.value.code == "invalid_tool_call"
+    assert engine.asked[0]["tool_choice"] == "none" and engine.asked[0]["response_format"]["type"] == "json_schema"
 
 
 async def test_a_tool_that_was_called_passes(entry: Entry) -> None:
@@ -142,41 +149,70 @@ async def test_a_tool_that_was_called_passes(entry: Entry) -> None:
         async def stream(self, request: Any) -> Any:
             yield chunk(choices=[{"index": 0, "delta": {"tool_calls": [CALL]}, "finish_reason": None}])
 
-    request = HELLO | {"tool_choice": "required", "tools": []}
-    assert len(await streamed(made(Calling()), entry, request)) == 1
+    request = HELLO | {"tool_choice": "required"} | TOOLS
+    [only] = await streamed(made(Calling()), entry, request)
+    assert orjson.loads(only)["choices"][0]["delta"]["tool_calls"] == [CALL | {"index": 0}]
     reply = await made(ScriptedEngine(message={"tool_calls": [CALL]})).run(request, by=LOCAL, entry=entry)
     assert reply["choices"][0]["message"]["tool_calls"] == [CALL]
 
 
 @pytest.mark.parametrize("way", [whole, in_pieces])
-async def test_tools_are_refused_where_the_model_would_never_hear_of_them(
-    entry: Entry, way: Callable[..., Any]
-) -> None:
+async def test_tools_that_are_not_to_be_used_never_reach_the_engine(entry: Entry, way: Callable[..., Any]) -> None:
     engine = ScriptedEngine()
-    asked: list[str] = []
+    await way(made(engine), HELLO | TOOLS | {"tool_choice": "none", "parallel_tool_calls": True}, entry)
+    assert not {"tools", "tool_choice", "parallel_tool_calls"} & set(engine.asked[0])
 
-    def knows_tools(name: str) -> bool:
-        asked.append(name)
-        return False
 
-    task = made(engine, knows_tools=knows_tools)
-    tools = {"tools": [{"type": "function", "function": {"name": "weather"}}]}
+async def test_several_choices_are_numbered_and_counted_once_for_the_prompt(entry: Entry) -> None:
+    engine = ScriptedEngine()
+    reply = await made(engine).run(HELLO | {"n": 3, "seed": 7}, by=LOCAL, entry=entry)
+    assert [choice["index"] for choice in reply["choices"]] == [0, 1, 2]
+    assert [asked["seed"] for asked in engine.asked] == [7, 8, 9] and "n" not in engine.asked[0]
+    assert reply["usage"]["prompt_tokens"] == 12 and reply["usage"]["completion_tokens"] == 9
+    assert entry.facts["completion_tokens"] == 9, "the key pays for what was generated"
+    pieces = [orjson.loads(piece) for piece in await streamed(made(engine), entry, HELLO | {"n": 2}, with_usage=True)]
+    assert [choice["index"] for piece in pieces for choice in piece["choices"]] == [0, 0, 0, 1, 1, 1]
+    assert pieces[-1]["usage"]["completion_tokens"] == 6 and {piece["id"] for piece in pieces} == {"chatcmpl-1"}
+
+
+async def test_images_are_refused_where_the_model_sees_none(entry: Entry) -> None:
+    engine = ScriptedEngine()
+    seen = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}]}]
     with pytest.raises(BadRequest) as refused:
-        await way(task, HELLO | tools, entry)
-    assert refused.value.code == "tools_not_supported" and refused.value.details["param"] == "tools"
-    assert refused.value.hint and asked == ["default"] and engine.asked == []
-    await way(task, HELLO | tools | {"tool_choice": "none"}, entry)
-    await way(task, HELLO, entry)
-    assert len(engine.asked) == 2 and asked == ["default"]
+        await made(engine).run({"model": "default", "messages": seen}, by=LOCAL, entry=entry)
+    assert refused.value.code == "unsupported_content" and engine.asked == []
+    await made(engine, sees_images=lambda _: True).run({"model": "default", "messages": seen}, by=LOCAL, entry=entry)
+    assert engine.asked
 
 
-async def test_more_than_the_limit_is_refused_at_once(entry: Entry) -> None:
-    task = made(ScriptedEngine(hangs=True), turnstile=Turnstile(limit=2))
+async def test_more_than_the_queue_holds_is_refused_at_once(entry: Entry) -> None:
+    task = made(ScriptedEngine(hangs=True, slots=1), admission=Admission(Bounds(per_person=1)))
     running = [asyncio.create_task(task.run(HELLO, by=LOCAL, entry=entry)) for _ in range(2)]
-    await asyncio.sleep(0)
-    with pytest.raises(TooMany):
+    await asyncio.sleep(0.01)
+    with pytest.raises(TooMany) as refused:
         await task.run(HELLO, by=LOCAL, entry=entry)
+    assert refused.value.code == "queue_full" and refused.value.details["retry_after_s"] >= 1  # type: ignore[operator]
     for one in running:
         one.cancel()
     await asyncio.gather(*running, return_exceptions=True)
-    assert task.turnstile.inside == 0
+    assert task.admission.inside == 0
+
+
+async def test_who_waits_is_told_and_then_answered(entry: Entry) -> None:
+    engine = ScriptedEngine(hangs=True, slots=1)
+    task = made(engine)
+    first = asyncio.create_task(task.run(HELLO, by=LOCAL, entry=Entry("chat", None, "api")))
+    await asyncio.sleep(0.01)
+    told: list[Ahead] = []
+
+    async def heard(ahead: Ahead) -> None:
+        told.append(ahead)
+
+    second = asyncio.create_task(streamed(task, entry, on_wait=heard))
+    await asyncio.sleep(0.01)
+    assert [ahead.position for ahead in told] == [0] and told[0].expected_wait_s > 0
+    engine.hangs = False
+    first.cancel()
+    assert len(await asyncio.wait_for(second, 1)) == 3
+    assert entry.facts["queue_position"] == 0 and entry.facts["queue_ms"] > 0
+    assert task.admission.inside == 0

@@ -14,7 +14,7 @@ import pytest
 import intramuros.web
 from intramuros.errors import AlreadyRunning, IntramurosError
 from intramuros.models.catalogue import TRUST_SCALE
-from intramuros.security.attempts import ATTEMPTS
+from intramuros.security.attempts import NAMES
 from intramuros.security.isolation import LEVELS, WALLS
 from intramuros.server.access import RULES
 from intramuros.web.privacy import QUIET
@@ -78,7 +78,7 @@ def test_every_family_of_texts_is_complete() -> None:
             assert any(
                 f"error.{getattr(base, 'code', '')}" in known for base in kind.__mro__ if base is not IntramurosError
             ), kind
-    assert {f"attempt.{name}" for name in ATTEMPTS} <= known
+    assert {f"attempt.{name}" for name in NAMES} <= known
     assert {f"isolation.wall.{wall}" for wall in WALLS} <= known
     for level in (*LEVELS, "unknown"):
         assert {f"isolation.level.{level}", f"isolation.explained.{level}"} <= known
@@ -105,6 +105,7 @@ def test_french_has_its_spaces() -> None:
         assert not re.search(r"«[^\u202f]|[^\u202f]»", text), f"{key}: narrow no-break spaces inside « »"
         assert "'" not in text, f"{key}: a typographic apostrophe"
         assert "..." not in text, f"{key}: an ellipsis is one character"
+        assert not re.search(r"[}\d] (?:%|€|[kMG]o|m?s|min|h)(?![\w’])", text), f"{key}: a no-break space before a unit"
 
 
 def test_english_has_its_quotation_marks() -> None:

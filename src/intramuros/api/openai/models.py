@@ -1,4 +1,4 @@
-"""`GET /v1/models` and `GET /v1/models/{id}`: the installed models, and `default`.
+"""`GET /v1/models`, `GET` and `DELETE /v1/models/{id}`: installed models, `default`, routes, and the caller's presets.
 
 Called by the server's router. `default` is listed as a model of its own, because clients offer what is listed.
 """
@@ -6,44 +6,73 @@ Called by the server's router. `default` is listed as a model of its own, becaus
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from intramuros.accounts.caller import Caller
 from intramuros.accounts.rights import Rights
+from intramuros.api.request import as_json, caller_of
 from intramuros.errors import ModelNotFound
 from intramuros.models.installed import InstalledModel, InstalledModels
+from intramuros.models.presets import Presets
 from intramuros.tasks.complete import DEFAULT_MODEL
+from intramuros.tasks.remove_model import RemoveModel
 
 
 class Models:
-    """The two routes."""
+    """The three routes."""
 
-    def __init__(self, models: InstalledModels) -> None:
-        self.models = models
+    def __init__(
+        self,
+        models: InstalledModels,
+        presets: Presets,
+        remove: RemoveModel,
+        routes: Callable[[], list[str]] = list,
+    ) -> None:
+        self.models, self.presets, self.remove, self.routes = models, presets, remove, routes
 
     async def index(self, request: Request) -> Response:
         """All models a request may name."""
-        return _json({"object": "list", "data": await asyncio.to_thread(self._all, _rights(request))})
+        return as_json({"object": "list", "data": await asyncio.to_thread(self.all, caller_of(request))})
 
     async def show(self, request: Request) -> Response:
         """One model. Raises: ModelNotFound, also for one that the key may not use."""
         name = request.path_params["model"]
-        return _json(await asyncio.to_thread(self._one, name, _rights(request)))
+        return as_json(await asyncio.to_thread(self.one, name, caller_of(request)))
 
-    def _all(self, rights: Rights) -> list[dict[str, Any]]:
-        listed = [_model(model) for model in self.models.list() if _may_use(rights, model)]
-        try:
-            return [self._one(DEFAULT_MODEL, rights), *listed]
-        except ModelNotFound:
-            return listed
+    async def delete(self, request: Request) -> Response:
+        """Removes a model. Raises: ModelNotFound, Conflict while it is in use or the default of several."""
+        name, state = request.path_params["model"], request.scope["state"]
+        await self.remove.run(name, by=state["caller"], entry=state["entry"])
+        return as_json({"id": name, "object": "model", "deleted": True})
 
-    def _one(self, name: str, rights: Rights) -> dict[str, Any]:
-        model = self.models.get(name)
-        if not _may_use(rights, model):
+    def all(self, by: Caller) -> list[dict[str, Any]]:
+        """Everything that this caller may name, `default` first."""
+        routes = [name for name in self.routes() if by.rights.models is None or name in by.rights.models]
+        installed = [model for model in self.models.list() if _may_use(by.rights, model) and model.name not in routes]
+        listed = [*map(_model, installed), *map(_route, routes)]
+        listed += [
+            _model(model) | {"id": f"{model.name}:{part.name}"} for model in installed for part in model.adapters
+        ]
+        named = (DEFAULT_MODEL, *(preset.name for preset in self.presets.list(by=by)))
+        for name in named:
+            if name not in routes:
+                with suppress(ModelNotFound):
+                    listed.append(self.one(name, by))
+        return sorted(listed, key=lambda model: model["id"] != DEFAULT_MODEL)
+
+    def one(self, name: str, by: Caller) -> dict[str, Any]:
+        """One of them. Raises: ModelNotFound."""
+        if name in self.routes() and (by.rights.models is None or name in by.rights.models):
+            return _route(name)
+        if preset := self.presets.find(name, by=by):
+            return self.one(preset.model, by) | {"id": name, "created": int(preset.created_at)}
+        model = self.models.get(self.models.split(name)[0])
+        if not _may_use(by.rights, model):
             raise ModelNotFound(f"No model of the name {name} is installed, or this key may not use it.")
         return _model(model) | {"id": name}
 
@@ -52,14 +81,9 @@ def _may_use(rights: Rights, model: InstalledModel) -> bool:
     return rights.models is None or model.name in rights.models
 
 
-def _rights(request: Request) -> Rights:
-    caller: Caller = request.scope["state"]["caller"]
-    return caller.rights
-
-
 def _model(model: InstalledModel) -> dict[str, Any]:
     return {"id": model.name, "object": "model", "created": int(model.installed_at), "owned_by": "intramuros"}
 
 
-def _json(value: Any) -> Response:
-    return Response(orjson.dumps(value), media_type="application/json")
+def _route(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "intramuros"}

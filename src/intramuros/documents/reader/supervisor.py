@@ -27,7 +27,7 @@ from intramuros.documents.failures import CODES, failure
 from intramuros.documents.parse.limits import unpacked_mib
 from intramuros.documents.reader import wire
 from intramuros.errors import DocumentError, IsolationTooWeak
-from intramuros.security.attempts import Targets
+from intramuros.security.attempts import ENDED, OPEN, Targets
 from intramuros.security.isolation import Confinement, confinement
 from intramuros.settings import Settings
 
@@ -35,6 +35,7 @@ _PROGRAM = "intramuros.documents.reader.process"
 _GRACE_S = 5.0  # the reader process ends a child at its time limit; this much later the process itself counts as hung
 _RENDER_TIME_S = 20.0
 _START_S = 30.0
+_BURNING_S = 0.5
 _BYTES_PER_CHARACTER = 8  # of a message for a character of text, its places included
 _SOME_BYTES = 64 << 20  # a picture, or the messages of a document of many empty pages
 
@@ -99,6 +100,16 @@ class Reader:
         Raises: DocumentError.
         """
         return await self._run(_attempts, b"", self._request("try", targets=targets.to_json()))
+
+    async def burnt(self) -> str:
+        """Has a process as for a document use the processor without end: how that ended. Raises: DocumentError."""
+        try:
+            await self._run(_attempts, b"", self._request("burn", time_s=_BURNING_S))
+        except DocumentError as error:
+            if error.code != "took_too_long":
+                raise
+            return ENDED
+        return OPEN
 
     def close(self) -> None:
         """Ends the reader process and whatever it reads."""

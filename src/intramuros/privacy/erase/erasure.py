@@ -31,7 +31,7 @@ from intramuros.security.crypto import open_sealed, seal
 from intramuros.security.subject_keys import SubjectKeys
 from intramuros.storage.database import Database
 from intramuros.storage.erasable import Eraser, Sample, Subject
-from intramuros.storage.schema import erasures, new_id, now
+from intramuros.storage.schema import conversations, documents, erasures, new_id, now
 
 LOG_WAIT_S = 30.0
 """How long readers may hold the log before the erasure is left to be finished later."""
@@ -64,6 +64,8 @@ class Erasure:
     """Told each step before it is taken; tests end the process there."""
     backups: Callable[[], Sequence[str]] = lambda: ()
     """Takes destroyed keys out of the backup folders too; returns those it could not reach."""
+    copies: Callable[[], tuple[Mapping[str, float], int]] = lambda: ({}, 0)
+    """The backups there are and when each was made, and how many folders of them could not be looked into."""
 
     def run(self, subject: Subject, *, by: str, reason: str = "asked") -> Receipt:
         """Erases it, to the receipt. `by` is a person's id.
@@ -137,7 +139,7 @@ class Erasure:
             counts.update(eraser.count(subject))
             samples += [sample for sample in eraser.samples(subject) if sample.content]
         samples = list(dict.fromkeys(samples))[: proof.MOST_SAMPLES]
-        said: dict[str, Any] = {"removed": dict(counts)}
+        said: dict[str, Any] = {"removed": dict(counts)} | self._since(subject)
         if looks:
             self.step("look before")
             said["met_before"] = len(proof.search(self.database, samples).met)
@@ -176,6 +178,7 @@ class Erasure:
             if row.kind in WITH_KEY:
                 self.keys.destroy(row.kind, row.subject)
         unreached = len(self.backups()) if any(row.kind in WITH_KEY for row in rows) else 0
+        made, unseen = self.copies() if any(row.kind not in WITH_KEY for row in rows) else ({}, 0)
         self.step("renew engines")
         engines = dict(self.engines.forget())
         self.step("search")
@@ -193,7 +196,7 @@ class Erasure:
                 continue
             self.step("sign")
             found = {
-                "backup_folders_not_reached": unreached, "engines": engines, "searched": looked.to_json(),
+                "engines": engines, "searched": looked.to_json(), **_copies_of(row, made, unreached, unseen),
                 "not_searched": list(NOT_SEARCHED),
                 "samples": dict(Counter(sample.what for sample in samples[row.id])),
                 "met_after": 0, "held_elsewhere": len(elsewhere),
@@ -229,6 +232,15 @@ class Erasure:
                     "Everything is removed, but a long read still holds the log, where the removed rows stand."
                 )
             time.sleep(_POLL_S)
+
+    def _since(self, subject: Subject) -> dict[str, float]:
+        """From when on backups may hold what has no key of its own."""
+        table = {"document": documents, "conversation": conversations}.get(subject.kind)
+        if table is None:
+            return {}
+        with self.database.read() as connection:
+            since = connection.scalar(select(table.c.created_at).where(table.c.id == subject.id))
+        return {} if since is None else {"existed_since": round(since, 3)}
 
     def _row(self, erasure: str) -> Any:
         with self.database.read() as connection:
@@ -268,6 +280,15 @@ class Erasure:
             yield
         finally:
             os.close(descriptor)
+
+
+def _copies_of(row: Any, made: Mapping[str, float], unreached: int, unseen: int) -> dict[str, Any]:
+    """What the receipt says of backups: those that hold what has no key of its own, and how many folders nobody saw."""
+    if row.kind in WITH_KEY:
+        return {"backup_folders_not_reached": unreached}
+    since = row.counts.get("existed_since", 0.0)
+    holding = sorted(backup for backup, at in made.items() if at >= since)
+    return {"backup_folders_not_reached": unseen, "in_backups": holding}
 
 
 def _locked(descriptor: int) -> bool:

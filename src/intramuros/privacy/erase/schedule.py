@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sized
+from typing import Protocol
 
 from intramuros.accounts.caller import LOCAL
 from intramuros.audit.record import Audit
@@ -23,11 +25,23 @@ RETENTION_S = 3600.0
 _log = logging.getLogger(__name__)
 
 
-class Schedule:
-    """Runs as long as its task."""
+class Expiring(Protocol):
+    """What is kept for a fixed time only."""
 
-    def __init__(self, erasure: Erasure, retention: Retention, audit: Audit) -> None:
-        self._erasure, self._retention, self._audit = erasure, retention, audit
+    def expired(self) -> Sized:
+        """What is too old."""
+        ...
+
+    def purge(self) -> int:
+        """Removes it, and says how much it was."""
+        ...
+
+
+class Schedule:
+    """Runs as long as its task. `expiring` goes with nobody's receipt: that it does was known when it came."""
+
+    def __init__(self, erasure: Erasure, retention: Retention, audit: Audit, *expiring: Expiring) -> None:
+        self._erasure, self._retention, self._audit, self._expiring = erasure, retention, audit, expiring
 
     async def run(self) -> None:
         """Until cancelled. A failure is in the log and in the audit, and tried again."""
@@ -57,3 +71,7 @@ class Schedule:
         if self._retention.due():
             with self._audit.entry_sync("retention.run", by=LOCAL, via="schedule") as entry:
                 entry.note(records=len(self._retention.run(by=LOCAL.user_id)))
+        for one in self._expiring:
+            if one.expired():
+                with self._audit.entry_sync("retention.expire", by=LOCAL, via="schedule") as entry:
+                    entry.note(records=one.purge())

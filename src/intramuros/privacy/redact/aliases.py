@@ -16,6 +16,7 @@ import secrets
 import threading
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from intramuros.errors import BadRequest
 from intramuros.privacy.redact.people import name_words
@@ -33,10 +34,14 @@ _BY_LETTERS = frozenset({"EMAIL_ADDRESS", "ADDRESS", "SECRET", "URL_CREDENTIALS"
 
 
 class Aliases:
-    """The aliases of one conversation. Threads may share it."""
+    """The aliases of one conversation. Threads may share it.
 
-    def __init__(self, key: bytes | None = None) -> None:
+    `letters`: how many an alias has at least; with few, what was met before decides which of two values has the same.
+    """
+
+    def __init__(self, key: bytes | None = None, *, letters: int = _SHORTEST) -> None:
         self.key = key or secrets.token_bytes(32)
+        self._letters = letters
         self._values: dict[str, str] = {}
         self._by_value: dict[tuple[str, str], str] = {}
         self._people: dict[str, tuple[str, ...]] = {}
@@ -90,8 +95,21 @@ class Aliases:
             number, at = divmod(number, len(_LETTERS))
             letters += _LETTERS[at]
             alias = f"⟦{entity_type}_{letters}⟧"
-            if len(letters) >= _SHORTEST and alias not in self._values:
+            if len(letters) >= self._letters and alias not in self._values:
                 return alias
+
+    def refresh(self) -> None:
+        """Takes over what others added meanwhile: nothing here, for this map has one holder."""
+
+    def changing(self) -> AbstractContextManager[object]:
+        """Within it aliases are added; at its end all who share the conversation have them."""
+        return nullcontext()
+
+    def take(self, other: Aliases) -> None:
+        """Becomes the same as another map of this conversation."""
+        with self._lock:
+            self.key, self._values = other.key, other._values
+            self._by_value, self._people = other._by_value, other._people
 
     def dump(self) -> dict[str, object]:
         """Everything needed to go on with the conversation, as plain JSON values."""
@@ -141,7 +159,7 @@ def _canonical(entity_type: str, value: str) -> str:
     """What two spellings of one value have in common."""
     if entity_type == "PERSON":
         return " ".join(sorted(name_words(value))) or value
-    if entity_type == LITERAL or entity_type in {"SECRET", "URL_CREDENTIALS"}:
+    if entity_type in {LITERAL, "SECRET", "URL_CREDENTIALS", "DOCUMENT"}:
         return value
     if entity_type in _BY_LETTERS:
         return " ".join(value.casefold().split())

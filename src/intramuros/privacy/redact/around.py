@@ -41,18 +41,26 @@ _VERBS = frozenset(
     sara assente | says | schlagt | schlagt vor | schreibt | sera absent | sera absente | sera en conge |
     sera la | sera present | sera presente | signed | sostituisce | souhaite | spiega | still needs | suggested
     | te rappelle | tells | thinks | told | travaille | ubernimmt | va appeler | va rappeler | va voir |
-    vertritt | vient d'appeler | vive | vorrebbe | vous rappelle | wants | was on the phone | went home |
+    vertritt | vient d'appeler | vive | vorrebbe | vous rappelle | wants | acknowledges | acknowledged | chiede
+    chiarimenti | was on the phone | went home |
     will call | will collect | will join | will replace | will take over | wird dich | wird heute | wird ihn |
     wird morgen | wird sie | wird uns | wohnt | works | would like | writes | wrote | zahlt
         """
     )
 )
 """What only persons are the subject of."""
-_VERB_BEGINS = frozenset(verb.split(" ")[0] for verb in _VERBS)
+VERB_BEGINS = frozenset(verb.split(" ")[0] for verb in _VERBS)
 _CLITIC = re.compile(r"(?:[mtln]'|(?:ne|non|vous|nous|lui|me|te|mi|ti|ci|vi|gli|le) )(?=\w)")
+_CLITICS = frozenset(("ne", "non", "vous", "nous", "lui", "me", "te", "mi", "ti", "ci", "vi", "gli", "le"))
 RELATIONS = frozenset(
     phrases(
         """
+    abwart | abwartin | beifahrer | beifahrerin | caretaker | contractor | courtier | cycliste | gemella | gemelli |
+    gemello |
+    handwerker | hauswartin | jumeaux | jumelles | lehrling | leiter | leiterin | livreur | lodger | ouvrier |
+    ouvriere |
+    physiotherapeut | physiotherapeutin | pieton | pietonne | portiere | schlosser | sigrist | therapeut | therapeutin |
+    twins | zwillinge |
     agent | ami | amica | amico | amie | anwalt | anwaltin | apprenti | apprentie | arzt | arztin | assicurata |
     assicurato | assistant | assistante | assure | assuree | aunt | avocat | avocate | avvocato | beau-frere |
     beistand | beistandin | belle-soeur | beneficiaire | boss | brother | bruder | cassiere | certain | certaine
@@ -118,7 +126,7 @@ _ACTS_BEFORE = frozenset(
     )
 )
 """What is done to a person: the name follows."""
-_ARTICLES = frozenset(
+ARTICLES = frozenset(
     phrases(
         """
     l | d | le | la | les | un | une | des | du | ce | cette | au | aux | notre | votre | leur | nos | vos | der
@@ -128,8 +136,9 @@ _ARTICLES = frozenset(
         """
     )
 )
-_LAST_WORD = re.compile(r"([^\W_][\w-]*)[ ']$")
+_LAST_WORD = re.compile(r"(?<![^\W_])([^\W_][\w-]*+)[ ']$")
 _APPOSED = re.compile(r"(?:[^\W\d_][\w'-]*)(?: [a-zà-ÿ][\w'-]{0,13}){0,3}(?:, | \()$")
+_SET_OFF = frozenset({", ", " ("})
 _AFTER_APPOSED = re.compile(r" ?(?:[,.;:)\n(]|$)")
 _FUNCTION = re.compile(
     r"(?:, | \()(?:(?:notre|votre|our|unsere?|the|la|il|le) )?"
@@ -138,19 +147,29 @@ _FUNCTION = re.compile(
 _WORDS = re.compile(r"[\w'-]+")
 
 
+def word_before(text: str, start: int) -> str:
+    """The word just before a place, folded; nothing where a sign stands between."""
+    sign = text[start - 1 : start]
+    if not sign or sign not in " '\n":
+        return ""
+    last = text[max(0, start - 24, text.rfind(" ", 0, start - 1) + 1) : start - 1]
+    if sign != "\n" and (last.isalnum() or not last or not (last[-1].isalnum() or last[-1] in "_-")):
+        return fold(last) if last.isalnum() else ""
+    match = _LAST_WORD.search(text[max(0, start - 24) : start])
+    return fold(match.group(1)) if match else ""
+
+
 def is_of_a_person(text: str, start: int, end: int, *, words: int) -> bool:
     """Whether the sentence around the word or words at `start` to `end` speaks of a person."""
     following = text[end : end + 1]
-    before = text[max(0, start - 60) : start]
-    if following == " " and _acts(text[end + 1 : end + 36]):
-        last = _LAST_WORD.search(before)
-        return last is None or fold(last.group(1)) not in _ARTICLES
-    if before.endswith(" ") and (last := _LAST_WORD.search(before)):
-        word = fold(last.group(1))
+    if following == " " and text[end + 1 : end + 2].islower() and _acts(text[end + 1 : end + 36]):
+        return word_before(text, start) not in ARTICLES
+    if text[start - 1 : start] == " ":
+        word = word_before(text, start)
         if word in RELATIONS or word in _ACTS_BEFORE:
             return True
-    if before.endswith((", ", " (")) and _AFTER_APPOSED.match(text, end):
-        apposed = _APPOSED.search(before)
+    if text[max(0, start - 2) : start] in _SET_OFF and _AFTER_APPOSED.match(text, end):
+        apposed = _APPOSED.search(text[max(0, start - 60) : start])
         if apposed and any(fold(word) in RELATIONS for word in _WORDS.findall(apposed.group())):
             return True
     if words == 1 or following not in {",", " "}:
@@ -171,16 +190,18 @@ def is_subject(text: str, start: int, end: int) -> bool:
     following = _WORDS.match(text, end + 1) if text[end : end + 1] == " " else None
     if following is None or fold(following.group()) not in _AUXILIARIES:
         return False
-    last = _LAST_WORD.search(text[max(0, start - 20) : start])
-    return last is None or fold(last.group(1)) not in _ARTICLES
+    return word_before(text, start) not in ARTICLES
 
 
 def _acts(after: str) -> bool:
-    """Whether a verb of persons comes next."""
-    if not after[:1].islower():
+    """Whether a verb of persons comes next, in small letters."""
+    word = after.partition(" ")[0]
+    if word.isalpha() and word not in _CLITICS and fold(word) not in VERB_BEGINS:
         return False
     clitic = _CLITIC.match(after)
-    said = [fold(word) for word in _WORDS.findall(after[clitic.end() if clitic else 0 :])[:4]]
-    if not said or said[0] not in _VERB_BEGINS:
+    start = clitic.end() if clitic else 0
+    first = _WORDS.search(after, start)
+    if first is None or fold(first.group()) not in VERB_BEGINS:
         return False
+    said = [fold(word) for word in _WORDS.findall(after, start)[:4]]
     return any(" ".join(said[:length]) in _VERBS for length in range(1, len(said) + 1))

@@ -9,27 +9,29 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from intramuros.privacy.redact.first_names import FIRST_NAMES, fold
+from intramuros.privacy.redact.first_names import AMBIGUOUS, FIRST_NAMES, fold
 from intramuros.privacy.redact.surnames import ORIENTAL
-from intramuros.privacy.redact.words import COMMON_SURNAMES, LEGAL_FORMS, NOT_NAMES, SHORT_TITLES, SURNAMES_TOO, TITLES
+from intramuros.privacy.redact.words import COMMON_SURNAMES, LEGAL_FORMS, NOT_NAMES, SURNAMES_TOO, TITLES
 
 UPPER = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĘĚĞĢĪİŁŃŇŌŐŒŘŚŞŠŢŤŪŮŰŹŻŽȘȚ"
-_TITLE_DOT = (
-    r"(?:Dr|Mr|Mrs|Ms|Prof|Sig|Dott|Avv|Ing|Mme|Mlle|Me|Pr|Sigg|Rag|Geom|Arch|Fam|Mag|Lic|Dipl|MM|M)\.(?:ra|ssa)?"
-)
+_TITLE = r"(?:Dr|Hrn?|Mr|Mrs|Ms|Prof|Sig|Dott|Avv|Ing|Mme|Mlle|Me|Pr|Sigg|Rag|Geom|Arch|Fam|Mag|Lic|Dipl|MM|M)\."
+_INITIAL = rf"(?:[{UPPER}]|Ph|Ch|Th|Chr|Jos)\."
+_PARTS = r"(?:['-]\w{1,30}){0,3}"
 _TOKEN = (
-    rf"(?:{_TITLE_DOT}|(?:[{UPPER}]|Ph|Ch|Th|Chr|Jos)\.(?:-?[{UPPER}]\.)*|[{UPPER}]\w{{0,30}}(?:['-]\w{{1"
-    rf",30}}){{0,3}})"
+    rf"[{UPPER}](?:\w{{4,30}}{_PARTS}"
+    rf"|(?=\w{{0,3}}\.)(?:(?<=(?={_TITLE}).)\w{{0,3}}\.(?:ra|ssa)?|(?<=(?={_INITIAL}).)\w{{0,2}}\.(?:-?[{UPPER}]\.)*)"
+    rf"|\w{{0,30}}{_PARTS})"
 )
+"""A title with its dot, initials or a word. It begins with a set of characters, for speed: the engine skips to it."""
 _PARTICLE = (
     r"(?:(?:de la|de|du|des|da|dal|dalla|de'|di|del|della|dos|das|van der|van den|van de|van|von und zu|von der"
     r"|von dem|von|vom"
-    r"|ten|ter|el|al|ben|bin|le|la|y) |d')"
+    r"|ten|ter|el|al|ben|bin|ibn|abu|bint|le|la|y) |d'|(?:al|el)-)"
 )
-RUN = re.compile(rf"{_TOKEN}(?:[ ]{{1,2}}{_PARTICLE}?{_TOKEN}){{0,7}}")
+RUN = re.compile(rf"{_TOKEN}(?:[ ]{{1,2}}(?=[{UPPER}a-eiltvy]){_PARTICLE}?{_TOKEN}){{0,7}}")
 _TOKENS = re.compile(_TOKEN)
 _ELIDED = re.compile(r"(?:[LDJMNSTC]|Qu|Dell|All|Nell|Sull|Dall|Un)'(?=.)")
-_INITIALS = re.compile(rf"(?:[{UPPER}]|Ph|Ch|Th|Chr|Jos)\.(?:-?[{UPPER}]\.)*")
+_INITIALS = re.compile(rf"{_INITIAL}(?:-?[{UPPER}]\.)*")
 _JOINING = frozenset(
     {"le", "la", "lo", "li", "du", "de", "des", "da", "di", "del", "van", "von", "den", "der", "dos", "el", "al", "ben"}
 )
@@ -37,45 +39,52 @@ _NEVER_NAMES = NOT_NAMES | LEGAL_FORMS
 _ROMAN = re.compile(r"[IVX]{2,5}")
 
 
-@dataclass(frozen=True, slots=True)
+_TITLES_WITH_DOT = frozenset({"m", "me", "sig", "arch", "rag", "ing", "pr"})
+_TITLES_WITHOUT = frozenset({"M", "Me", "Pr", "Sig", "Ing"})
+
+
+@dataclass(slots=True)
 class Token:
-    """A word with a capital: its letters folded, and what the lists say of it."""
+    """A word with a capital: its letters folded, and what the lists say of it.
+
+    `is_title`: it stands before a name. `is_initial`: it is a first letter with its dot. `is_first_name`: the lists
+    know it as one, also both parts of a double one. `can_be_name`: nothing speaks against its being part of a name.
+    """
 
     text: str
     start: int
     end: int
     folded: str
+    is_title: bool
+    is_initial: bool
+    is_first_name: bool
+    can_be_name: bool
 
-    @property
-    def is_title(self) -> bool:
-        """Whether it stands before a name."""
-        if self.folded in SHORT_TITLES and self.folded in {"m", "me", "sig", "arch", "rag", "ing", "pr"}:
-            return self.text.endswith(".") or self.text in {"M", "Me", "Pr", "Sig", "Ing"}
-        return self.folded in TITLES
 
-    @property
-    def is_initial(self) -> bool:
-        """Whether it is a first letter with its dot."""
-        return _INITIALS.fullmatch(self.text) is not None
-
-    @property
-    def is_first_name(self) -> bool:
-        """Whether the lists know it as a first name, also both parts of a double one."""
-        if self.folded in FIRST_NAMES:
-            return True
-        first, dash, rest = self.folded.partition("-")
-        return bool(dash) and first in FIRST_NAMES and rest.split("-")[0] in FIRST_NAMES
-
-    @property
-    def can_be_name(self) -> bool:
-        """Whether nothing speaks against its being part of a name."""
-        if (
-            self.folded in _NEVER_NAMES
-            or self.text[-1].isdigit()
-            or (self.text[0] in "IVX" and _ROMAN.fullmatch(self.text))
-        ):
-            return False
-        return not self.is_title
+def _token(word: str, start: int, end: int) -> Token:
+    folded = fold(word)
+    if word.isalpha():  # the most, and there is less to ask
+        is_title = folded in TITLES and (folded not in _TITLES_WITH_DOT or word in _TITLES_WITHOUT)
+        is_roman = word[0] in "IVX" and _ROMAN.fullmatch(word) is not None
+        can_be_name = not (is_title or is_roman or folded in _NEVER_NAMES)
+        return Token(word, start, end, folded, is_title, False, folded in FIRST_NAMES, can_be_name)
+    if "." in folded:
+        folded = folded.replace(".", "")
+    is_title = folded in TITLES
+    if is_title and folded in _TITLES_WITH_DOT:
+        is_title = word[-1] == "." or word in _TITLES_WITHOUT
+    is_first_name = folded in FIRST_NAMES
+    if not is_first_name and "-" in folded:
+        first, _, rest = folded.partition("-")
+        is_first_name = first in FIRST_NAMES and rest.partition("-")[0] in FIRST_NAMES
+    can_be_name = not (
+        is_title
+        or folded in _NEVER_NAMES
+        or word[-1].isdigit()
+        or (word[0] in "IVX" and _ROMAN.fullmatch(word) is not None)
+    )
+    is_initial = word[-1] == "." and _INITIALS.fullmatch(word) is not None
+    return Token(word, start, end, folded, is_title, is_initial, is_first_name, can_be_name)
 
 
 def tokens_of(text: str, run: re.Match[str]) -> list[Token]:
@@ -83,15 +92,27 @@ def tokens_of(text: str, run: re.Match[str]) -> list[Token]:
     start = run.start()
     if start and (text[start - 1].isalnum() or text[start - 1] in "_@/\\°"):
         return []
+    if run.group()[-1] == "." and text[run.end() : run.end() + 1].islower():  # Aurora S.n.c.
+        return []
     tokens = []
-    for match in _TOKENS.finditer(text, start, run.end()):
-        word, at = match.group(), match.start()
-        if "'" in word and (elided := _ELIDED.match(word)):
-            word, at = word[elided.end() :], at + elided.end()
-        end = match.end()
-        if word.endswith("'s") and len(word) > 4:  # Delphine's
-            word, end = word[:-2], end - 2
-        tokens.append(Token(word, at, end, fold(word).replace(".", "")))
+    place = start
+    for part in run.group().split(" "):
+        word, at = part, place
+        place += len(part) + 1
+        if not word:
+            continue
+        if word[0].islower():  # a particle: de, van, d'Angelo, al-Masri
+            inner = _TOKENS.search(word)
+            if inner is None:
+                continue
+            word, at = inner.group(), at + inner.start()
+        end = at + len(word)
+        if "'" in word:
+            if elided := _ELIDED.match(word):
+                word, at = word[elided.end() :], at + elided.end()
+            if word.endswith("'s") and len(word) > 4:  # Delphine's
+                word, end = word[:-2], end - 2
+        tokens.append(_token(word, at, end))
     after = text[run.end() : run.end() + 1]
     if after in {"_", "(", "/", "=", "@"} or (after == "." and text[run.end() + 1 : run.end() + 2].isalnum()):
         tokens.pop()  # an identifier in code, a host, an address
@@ -100,18 +121,24 @@ def tokens_of(text: str, run: re.Match[str]) -> list[Token]:
 
 def name_length(tokens: list[Token], at: int, *, is_titled: bool = False) -> int:
     """How many words from here can be one person's name: at most five, none of them a word that is no name."""
-    length = 0
-    while at + length < len(tokens) and length < 5:
-        token, following = tokens[at + length], tokens[at + length + 1 : at + length + 2]
-        is_between = length > 0 and bool(following) and _joins(token, following[0])
-        is_oriental = length > 0 and tokens[at].folded in ORIENTAL and len(token.folded) < 5 and not token.is_title
-        is_surname = is_titled and length == 0 and (token.folded in SURNAMES_TOO or _begins(token, following))
-        if not (token.can_be_name or is_between or is_surname or is_oriental):
+    length = has_letters = 0
+    for token in tokens[at : at + 5]:
+        if not token.can_be_name and not _stands_in_name(tokens, at, length, is_titled):
             break
         length += 1
-    if not any(len(token.folded) > 1 for token in tokens[at : at + length]):
-        return 0
-    return length
+        has_letters |= len(token.folded) > 1
+    return length if has_letters else 0
+
+
+def _stands_in_name(tokens: list[Token], at: int, length: int, is_titled: bool) -> bool:
+    """Whether a word that is no name by itself is part of one here: between others, or right after a title."""
+    token, following = tokens[at + length], tokens[at + length + 1 : at + length + 2]
+    if length == 0:
+        return is_titled and (token.folded in SURNAMES_TOO or _begins(token, following))
+    if length == 1 and not following and token.folded in SURNAMES_TOO:
+        return tokens[at].is_first_name and tokens[at].folded not in AMBIGUOUS  # Jens Sonntag
+    is_oriental = tokens[at].folded in ORIENTAL and len(token.folded) < 5 and not token.is_title
+    return is_oriental or (bool(following) and _joins(token, following[0]))
 
 
 def _begins(token: Token, following: list[Token]) -> bool:

@@ -18,6 +18,8 @@ _SEPARATORS = re.compile(r"[ .\-/_>\n]+")
 _NOT_DIGIT = re.compile(r"[^0-9]+")
 _BESIDE_DIGITS = re.compile(r"(?<=[0-9])[OIL]+|[OIL]+(?=[0-9])")
 _MISREAD_CAPITALS = str.maketrans("OIL", "011")
+_NO_DIGITS = {code: None for code in range(128) if not chr(code).isdigit()}
+_DOUBLED = str.maketrans("0123456789", "0246813579")  # twice the digit, its own digits added up
 _MISREAD = str.maketrans("OoQDIl|ZSB", "0000111258")
 
 IBAN_LENGTHS = {
@@ -32,6 +34,10 @@ IBAN_LENGTHS = {
 }  # fmt: skip
 
 
+_IBAN_LETTERS = {"IT": 1, "SM": 1, "BG": 4, "GB": 4, "GI": 4, "IE": 4, "LV": 4, "MT": 4, "NL": 4, "RO": 4}
+"""With how many letters of its bank an account number begins after the check digits, by country."""
+
+
 def compact(text: str) -> str:
     """Letters and digits only, in capitals."""
     return _NOT_ALPHANUMERIC.sub("", text).upper()
@@ -39,7 +45,7 @@ def compact(text: str) -> str:
 
 def digits(text: str) -> str:
     """The digits only."""
-    return _NOT_DIGIT.sub("", text)
+    return text.translate(_NO_DIGITS) if text.isascii() else _NOT_DIGIT.sub("", text)
 
 
 def reread(text: str) -> str:
@@ -50,9 +56,7 @@ def reread(text: str) -> str:
 def luhn(text: str) -> bool:
     """ISO/IEC 7812-1: every second digit doubled, from the right."""
     number = digits(text)
-    total = sum(
-        int(d) if i % 2 == 0 else (int(d) * 2 - 9 if d > "4" else int(d) * 2) for i, d in enumerate(number[::-1])
-    )
+    total = sum(map(int, number[::-2])) + sum(map(int, number[-2::-2].translate(_DOUBLED)))
     return bool(number) and total % 10 == 0 and len(set(number)) > 1
 
 
@@ -64,11 +68,16 @@ def ean13(text: str) -> bool:
 
 def iban(text: str) -> bool:
     """ISO 13616: the country's length, and 1 modulo 97. Digits that text recognition took for letters count."""
-    number = _SEPARATORS.sub("", text).upper().replace("|", "I")
+    written = _SEPARATORS.sub("", text)
+    number = written.upper().replace("|", "I")
     country, length = number[:2], len(number)
     if IBAN_LENGTHS.get(country) != length:
         return False
-    return _mod97(number) or _mod97(country + number[2:].translate(_MISREAD)) or _mod97(_one_by_one(number))
+    if _mod97(number) or _mod97(country + number[2:].translate(_MISREAD)) or _mod97(_one_by_one(number)):
+        return True
+    bank = 4 + _IBAN_LETTERS.get(country, 0)
+    read = written[2:4].translate(_MISREAD) + written[4:bank] + written[bank:].translate(_MISREAD)
+    return _mod97(country + read.upper())
 
 
 def _mod97(number: str) -> bool:
@@ -167,7 +176,7 @@ def de_tax_id(text: str) -> bool:
 
 def it_fiscal_code(text: str) -> bool:
     """The Italian codice fiscale: its last letter is a sum modulo 26."""
-    code = compact(text.replace("l", "1"))
+    code = compact(text.upper() if text.islower() else text.replace("l", "1"))
     if len(code) != 16:
         return False
     code = "".join(c.translate(_MISREAD) if i in _FISCAL_DIGITS and c in "OI" else c for i, c in enumerate(code))

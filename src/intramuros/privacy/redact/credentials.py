@@ -7,14 +7,12 @@ Each pattern has a literal without which it can't match, so that text without se
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-from intramuros.privacy.redact.finding import Finding
 from intramuros.privacy.redact.rules import Rule
 
 _PREFIXED = (
     ("sk-", r"s(?<![\w-].)k-(?:ant-|proj-|or-v1-|svcacct-)?[\w-]{20,200}"),
-    ("gh", r"g(?<![\w].)h[pousr]_[A-Za-z0-9]{30,255}"),
+    ("ghp_ gho_ ghu_ ghs_ ghr_", r"g(?<![\w].)h[pousr]_[A-Za-z0-9]{30,255}"),
     ("github_pat_", r"g(?<![\w].)ithub_pat_\w{22,255}"),
     ("glpat-", r"g(?<![\w].)lpat-[\w-]{20,64}"),
     ("xox", r"x(?<![\w].)ox[abeoprs]-[\w-]{10,250}"),
@@ -30,7 +28,7 @@ _PREFIXED = (
     ("_test_", r"[sr](?<![\w].)k_test_[A-Za-z0-9]{16,128}"),
     ("imk_", r"i(?<![\w].)mk_[A-Za-z0-9]{20,64}"),
     ("dop_v1_", r"d(?<![\w].)op_v1_[a-f0-9]{64}"),
-    ("shp", r"s(?<![\w].)hp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
+    ("shpat_ shpca_ shppa_ shpss_", r"s(?<![\w].)hp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
     ("eyJ", r"e(?<![\w].)yJ[\w-]{8,4000}\.eyJ[\w-]{8,8000}\.[\w-]{0,4000}"),
     ("AGE-SECRET-KEY-", r"A(?<![\w].)GE-SECRET-KEY-1[0-9A-Z]{58}"),
 )
@@ -39,48 +37,57 @@ _PEM = re.compile(
     r"(?:[A-Za-z0-9+/=\\:,. \r\n>-]{0,20000}?-----END (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----|"
     r"[A-Za-z0-9+/=\s\\]{0,20000})"
 )
-_WORD = re.compile(
-    r"mots? de passe|mdp|passwor[dt]|passwd|passphrase|pwd|kennwort|parola d'ordine|code pin|api[ _-]?key"
-    r"|clé api|api[ _-]?schlüssel"
-    r"|chiave api|secret(?:[ _-]?key)?|client[ _-]?secret|access[ _-]?key|access[ _-]?token|auth[ _-]?token"
-    r"|bearer|token"
-)
-_VALUE = re.compile(
-    r"[\"']?(?:(?: [\w']{1,14}){0,5}?(?: (?:est|ist|is|è|lautet|:|c'est|lauten)(?!\w)|:))?"
-    r"[ \t]{0,3}(?:[:=]|=>| )[ \t]{0,3}[\"'`«]?["
-    r" ]?([^\s\"'`«»,;<>()]{6,200})"
-)
-
-
-_INDEXED = re.compile(r"[A-Za-z_][\w.]*\[")
-
-
-def looks_secret(value: str) -> bool:
-    """Whether what stands after "password:" is one: no word, no name of a variable, no call, no placeholder."""
-    if (
-        value[0] in "${[⟦*"
-        or "(" in value
-        or "://" in value
-        or _INDEXED.match(value)
-        or (value.endswith(".") and value[:-1].isalpha())
-    ):
-        return False
-    kinds = sum((any(c.isdigit() for c in value), any(c.isalpha() for c in value), any(not c.isalnum() for c in value)))
-    has_mixed_case = value != value.lower() and value != value.upper() and value[1:] != value[1:].lower()
-    is_name = re.fullmatch(r"[A-Za-z_]\w*(?:[.-][A-Za-z_]\w*)*[.:]?", value) is not None and not (
-        any(c.isdigit() for c in value) and (has_mixed_case or len(value) >= 10)
-    )
-    return kinds >= 2 and not is_name and any(c.isalpha() for c in value)
-
 
 CREDENTIALS = (
-    *(Rule("SECRET", re.compile(pattern), gate=gate, score=1.0) for gate, pattern in _PREFIXED),
-    Rule("SECRET", _PEM, gate="-----BEGIN ", score=1.0),
+    *(Rule("SECRET", re.compile(pattern), gates=tuple(gates.split(" ")), score=1.0) for gates, pattern in _PREFIXED),
+    Rule("SECRET", _PEM, gates=("-----BEGIN ",), score=1.0),
     Rule(
         "URL_CREDENTIALS",
-        re.compile(r"[a-z](?<![\w].)[a-z0-9+.-]{1,20}://[^\s/@:\"'<>]{1,100}:[^\s/@\"'<>]{1,200}@[^\s\"'<>)]{1,400}"),
-        gate="://",
+        re.compile(
+            r"[A-Za-z](?<![\w].)[A-Za-z0-9+.-]{1,20}://[^\s/@:\"'<>]{0,100}:[^\s/@\"'<>]{1,200}@[^\s\"'<>)]{1,400}"
+        ),
+        gates=("://",),
         score=1.0,
+    ),
+    Rule(
+        "URL_CREDENTIALS",  # a token in place of a user
+        re.compile(r"[A-Za-z](?<![\w].)[A-Za-z0-9+.-]{1,20}://(?=[^\s/@:]{0,99}[0-9])[\w-]{16,100}@[^\s\"'<>)]{1,400}"),
+        gates=("://",),
+        score=1.0,
+    ),
+    Rule(
+        "URL_CREDENTIALS",  # postgresql://db/rh?user=app&password=…, also after jdbc:
+        re.compile(
+            r"[a-z](?<![\w:].)(?:dbc:[a-z0-9]{2,20}:|[a-z0-9+.-]{1,20}:)(?://|thin:|@)[^\s\"'<>]{1,400}?"
+            r"[?&;](?:password|passwd|pwd|token|secret)=[^\s\"'<>;]{3,400}"
+        ),
+        gates=("password=", "passwd=", "pwd=", "token=", "secret="),
+        score=0.95,
+    ),
+    Rule(
+        "URL_CREDENTIALS",  # jdbc:oracle:thin:user/password@host, sqlplus user/password@name
+        re.compile(
+            r"[js](?<![\w:].)(?:dbc:[a-z0-9]{2,20}:(?:[a-z0-9]{2,12}:)?|qlplus (?:-[a-zA-Z]{1,2} )?)[\"']?"
+            r"[^\s/@:\"'<>]{1,64}/[^\s/@\"'<>]{1,128}@[^\s\"'<>)]{1,400}"
+        ),
+        gates=("jdbc:", "sqlplus "),
+        score=1.0,
+    ),
+    Rule(
+        "SECRET",  # net use … /user:name password
+        re.compile(r"/(?<=[ \t].)(?:user|USER):[^\s]{1,64} (?P<value>[^\s*/]{4,64})"),
+        gates=("/user:", "/USER:"),
+        score=0.9,
+    ),
+    Rule(
+        "SECRET",  # mysql -pPassword, sshpass -p password, curl -u name:password
+        re.compile(
+            r"(?:sshpass -p ?|mysql(?:dump)? [^\n]{0,80}?-p"
+            r"|(?:curl|wget|http) [^\n]{0,120}?(?:-u|--user|-a) ?['\"]?[\w.@-]{1,40}:)"
+            r"['\"]?(?P<value>[^\s'\"$]{4,64})"
+        ),
+        score=0.9,
+        gates=("sshpass ", "mysql", "curl ", "wget ", "http "),
     ),
     Rule(
         "URL_CREDENTIALS",
@@ -88,23 +95,7 @@ CREDENTIALS = (
             r"h(?<![\w].)ttps?://[^\s\"'<>?#]{1,400}[?#][^\s\"'<>]{0,400}?(?:token|key|secret|password"
             r"|passwd|pwd|sig|signature|auth)=[^\s\"'<>&]{8,400}[^\s\"'<>)]{0,400}",
         ),
-        gate="://",
+        gates=("://",),
         score=0.9,
     ),
 )
-
-
-class Assigned:
-    """`password: …` and the like."""
-
-    name = "passwords"
-
-    def analyse(self, text: str, language: str) -> Sequence[Finding]:
-        """Reads on only where one of its words stands."""
-        found = []
-        for word in _WORD.finditer(text.lower()):
-            match = _VALUE.match(text, word.end())
-            before = text[word.start() - 1 : word.start()]
-            if match and not before.isalpha() and looks_secret(match.group(1)):
-                found.append(Finding("SECRET", *match.span(1), 0.75))
-        return found

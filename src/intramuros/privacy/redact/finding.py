@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+LEAST = 0.5
+"""The least score of what is a finding; rules keep to themselves what they are less sure of."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True, unsafe_hash=True)
 class Finding:
-    """A piece of text that says something of someone.
+    """A piece of text that says something of someone. Nobody changes one: it isn't frozen, for speed alone.
 
     Units: `start` and `end` count characters (code points), `end` is the first one after it; `score` is 0 to 1.
     """

@@ -1,12 +1,15 @@
 """First names borne in France, Switzerland, Germany, Italy, Britain, and by those who came to live there.
 
-Read by `names`. Compact on purpose: a name outside these lists is still found by its title, its greeting, its label or
-its place in a signature. `AMBIGUOUS` are also words, towns or months: alone they are no evidence.
+Read by `names`. The published list (`lists`) is added to what stands here. A name outside both is still found by its
+title, its greeting, its label or its place in a signature. `AMBIGUOUS` are also words, towns or months: alone they are
+no evidence.
 """
 
 from __future__ import annotations
 
 import unicodedata
+
+from intramuros.privacy.redact.lists import listed
 
 
 def _plain(char: str) -> str:
@@ -30,7 +33,7 @@ def _names(text: str) -> frozenset[str]:
 
 FIRST_NAMES = _names(
     """
-    Ieuan Bex Ravi Yasemin Tjorven Ilenia Bohdan Bogumila Orsolina Lory Ioan Ifan Iolo Gethin Emyr Aneurin
+    Md Mohd Ieuan Bex Ravi Yasemin Tjorven Ilenia Bohdan Bogumila Orsolina Lory Ioan Ifan Iolo Gethin Emyr Aneurin
     Cerys Carys Eluned Bronagh Aoibhinn Caoimhe Eamonn Cormac Fionnuala Deirdre Graham Hamish Struan Mhairi Catriona
     Shona Lorna Beth Becky Jez Gaz Kev Baz Shaz Tash Nkechi Chidi Chioma Emeka Folake Tunde Yemi Sade Kofi Kwabena Akua
     Priyanka Deepak Sanjay Sunil Anil Rajesh Suresh Lakshmi Kavita Pooja Neha Vikram Arjun Rohan Imran Bilal Usman
@@ -248,9 +251,27 @@ FIRST_NAMES = _names(
     Sabatino Santino Settimio Severino Sigismondo Silverio Siria Tarquinio Teodolinda Tommasina Tranquillo Tullio
     Umbertina Valter Vanna Velia Vilma Virgilia Vitaliano Zaira Zeno
     """
-)
+) | listed("first_names")
 
-AMBIGUOUS = _names(
+_WORDS_TOO = _names(
+    """
+    Darcy Orin Manca
+    Abby Amato Azzurra Barney Bertha Bobby Cassio Celestino Cesario Christer Concepcion Cosmo Daisy Damon Davor
+    Delphin Despina Dexter Dolly Donny Dorina Eliana Emilian Emiliano Ethan Eustache Fabiano Faustina Felicity Ferid
+    Feride Fidel Finn Fiordaliso Fosco Fraser Giacomino Ginevra Ginny Giordana Giordano Hector Hilaire Imelda Indira
+    Inger Jacquot Jock Jojo Kasper Kenny Kitty Lester Lexi Lexie Lian Liana Lino Logan Loulou Lourdes Lulu Luther
+    Mads Maire Marga Matty Medina Merlin Mick Mickey Micky Mikey Montgomery Murray Naheed Naveed Nazir Nestor
+    Nicodemo Nigella Ninon Olimpia Olive Ollie Olmo Oriana Oriol Paddy Pascaline Patience Patsy Peregrine Pierrot
+    Piet Pieter Poppy Poul Primrose Prudent Quincy Quintino Raj Rasa Ricky Rishi Rosy Rune Salvatrice Salvo Satoshi
+    Saul Sawyer Sayed Serap Sereno Shelly Sian Sibilla Signe Soave Solly Sonal Soner Spartaco Stellan Sultan Taner
+    Tecla Tiberio Tilly Tito Tommi Tommy Toussaint Tricia Trine Undine Urbano Ursin Valery Vally Vered Vespasiano
+    Vincenzina Vitoria Wenzel Xenia Yared Zander Zephyr
+    """
+)
+"""First names that are words too, or that prose writes small."""
+FIRST_NAMES |= _WORDS_TOO
+
+AMBIGUOUS = _WORDS_TOO | _names(
     """
     Alba Alma Ange Aurore August Auguste Austin Barry Beat Bill Blanche Carmen Charlotte Claire Colin Constance Dean
     Diane Dolores Ella Else Ernst Félicité Flora Flore Florence France Frank Franco Georgia Gloria Grace Grazia

@@ -1,4 +1,4 @@
-"""Names that the form of a text gives away: columns headed Name, lines of a chat, "… wrote:".
+"""Names that the form of a text gives away: lines of a chat, "… wrote:".
 
 Called by `names`. Here a name needs no capital: who writes in a chat does so under any name.
 """
@@ -6,43 +6,39 @@ Called by `names`. Here a name needs no capital: who writes in a chat does so un
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from intramuros.privacy.redact.capitals import UPPER
 from intramuros.privacy.redact.finding import Finding
-from intramuros.privacy.redact.first_names import fold
-from intramuros.privacy.redact.words import NOT_NAMES, phrases
+from intramuros.privacy.redact.first_names import AMBIGUOUS, FIRST_NAMES, fold
+from intramuros.privacy.redact.words import NOT_NAMES, SURNAMES_TOO, phrases
 
-_HEADINGS = frozenset(
-    fold(heading)
-    for heading in phrases(
-        """
-        nom | prénom | noms | prénoms | nom et prénom | nom prénom | prénom nom | nom de famille | nom complet |
-        nom d'usage | nom de naissance | salarié | salariée | collaborateur | employé | patient | élève |
-        étudiant | locataire | participant | assuré | titulaire | bénéficiaire | interlocuteur | responsable |
-        vorname | nachname | familienname | name | name vorname | vorname name | name, vorname |
-        vor- und nachname | mitarbeiter | mitarbeiterin | mitarbeitende | patientin | schüler | schülerin |
-        mieter | teilnehmer | teilnehmerin | versicherter | inhaber | ansprechpartner | sachbearbeiter | nome |
-        cognome | cognome e nome | nome e cognome | nominativo | dipendente | collaboratore | paziente | alunno
-        | allievo | inquilino | partecipante | assicurato | intestatario | first name | last name | firstname |
-        lastname | first_name | last_name | full name | full_name | fullname | surname | forename | given name |
-        family name | employee | student | tenant | attendee | customer name | contact name | contact person |
-        account holder | cardholder
-        """
-    )
-)  # fmt: skip
-_GENERAL = frozenset({"name", "nom", "nome", "responsable", "titulaire", "inhaber", "patient"})
-"""Headings that also stand over things; they count where a cell looks like a name, or beside a sure heading."""
-_SURE = frozenset(fold(h) for h in ("prénom", "prénoms", "vorname", "nachname", "cognome", "surname", "forename"))
-_CELL_NAME = re.compile(r"[^\W\d_][\w'’.-]{0,40}(?: [^\W\d_][\w'’.-]{0,40}){0,4}")
 _CHAT = re.compile(
     r"^[ \t>]{0,4}(?:"
-    r"\[?(?:[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{2,4},? (?:à |at )?)?[0-9]{1,2}[:h.][0-9]{2}(?::[0-9]{2})?\]?"
-    r"(?: ?[ap]m)?\]?(?: ?-)? {1,4}<?(?P<after>[^\W\d_][^\n:<>\[\]{}()=/\\;]{0,39}?)>? ?:(?= |\n|$)|"
-    r"(?P<before>[^\W\d_][^\n:<>\[\]{}()=/\\;,]{0,39}?),? [(\[]?[0-9]{1,2}[:h][0-9]{2}(?::[0-9]{2})?[)\]]? ?[:\n])",
+    r"\[?(?:[^\W\d_]{2,10}\.?,? )?(?:[0-9]{1,4}[./-][0-9]{1,2}(?:[./-][0-9]{2,4})?,? (?:à "
+    r"|at )?)?[0-9]{1,2}[:h.][0-9]{2}(?::[0-9]{2})?\]?"
+    r"(?: ?[ap]m)?\]?(?: ?-)? {1,4}<?(?P<after>[^\W\d_][^\n:<>\[\]{}()=/\\;]{0,39}?)(?:>? ?:| >)(?= |\n|$)|"
+    r"\[?(?P<before>[^\W\d_][^\n:<>\[\]{}()=/\\;,]{0,39}?),? {1,3}[(\[]?[0-9]{1,2}[:h][0-9]{2}(?::[0-9]{2})?"
+    r"(?: ?[AaPp][Mm])?[)\]]?(?: ?[:\n]|(?<=\]) (?=[^\n])))",
     re.MULTILINE,
 )
-_CHAT_NAME = re.compile(r"[\w'’-]{2,30}(?: [\w'’.-]{1,30}){0,3}")
+_TIME = re.compile(r"[0-9][:h.][0-9]{2}")
+_CHAT_NAME = re.compile(r"[\w'’-]{2,30}(?:\.[\w-]{1,20})?(?: [\w'’.-]{1,30}){0,3}")
+_PARTS = re.compile(r"[^\W\d_][\w'-]{2,30}")
+_MENTION = re.compile(r"(?<![\w.@/-])(@?)([^\W\d_][\w'-]{2,30})(?![\w@/]|\.\w)")
+_ELDERS = re.compile(
+    r"(?<!\w)(?:nonn[ao]|zi[ao]|oma|opa|tante|onkel|tata|mamie|papi|tonton|aunt|uncle|granny|suor|schwester|mamma) $",
+    re.I,
+)
+_WORDS_TOO = frozenset(
+    """
+    ambre angelique anis armando assunta axel baptiste batiste beryl camelia candice carina carole clemence costanza
+    desideria dirk domenica fedele florin fortunato franca fulvia germain giada jean lazar lutz maia malo marina melodie
+    mila moise morena myrtle narcisse nick oscar otto paloma patrice peter pierrette ramadan regina robin romain romaine
+    rosaria rosetta sally serena serge suzette sylvain sylvestre tranquillo velia willy
+    """.split()  # noqa: SIM905
+)
+"""First names that are words where they are written small."""
 _LOG_LEVELS = frozenset(
     phrases(
         """
@@ -51,78 +47,23 @@ _LOG_LEVELS = frozenset(
         """
     )
 )
-_WROTE_GATES = ("a écrit", "ha scritto", "wrote", "schrieb")
+_WROTE = re.compile("a écrit|ha scritto|wrote|schrieb")
 
 
 def formed(text: str) -> Iterator[Finding]:
     """Every name that a form gives away."""
-    yield from _columns(text)
     yield from _chat(text)
     yield from _quoted(text)
 
 
-_BIRTH_HEADINGS = frozenset(
-    phrases(
-        """
-    date de naissance | naissance | ne le | nee le | ne(e) le | ddn | geburtsdatum | geburtstag | geboren | geboren am |
-    geb. | geb.datum | data di nascita | nascita | nato il | date of birth | birth date | birthdate | birthday | dob |
-    date_of_birth | birth_date | date_naissance
-        """
-    )
-)
-_DATE = re.compile(r"[0-9]{1,4}[./ -][0-9]{1,2}[./ -][0-9]{2,4}|[0-9]{1,2}\.? [^\W\d_]{3,10}\.? [0-9]{4}")
-
-
-def _columns(text: str) -> Iterator[Finding]:
-    """Cells under a heading of persons, in rows that have as many cells as the heading's."""
-    columns: list[int] = []
-    separator, count, place = "", 0, 0
-    lines = text.split("\n")
-    for line, below in zip(lines, [*lines[1:], ""], strict=True):
-        if columns and line.count(separator) == count:
-            yield from _cells(line, place, separator, columns)
-        else:
-            separator, count, columns = _headed(line, below)
-        place += len(line) + 1
-
-
-def _headed(line: str, below: str) -> tuple[str, int, list[int]]:
-    """The columns of persons, if this is a heading: the separator, how often it stands in a line, which columns."""
-    if len(line) > 400 or not line:
-        return "", 0, []
-    for separator in ("\t", ";", "|", ","):
-        count = line.count(separator)
-        if count and below.count(separator) == count:
-            cells = [fold(cell.strip(" \"'*_")) for cell in line.split(separator)]
-            columns = [i for i, cell in enumerate(cells) if cell in _HEADINGS]
-            is_sure = any(cells[i] not in _GENERAL for i in columns) or any(cell in _SURE for cell in cells)
-            births = [-1 - i for i, cell in enumerate(cells) if cell in _BIRTH_HEADINGS]
-            columns = (columns if is_sure else []) + births
-            return (separator, count, columns) if columns else ("", 0, [])
-    return "", 0, []
-
-
-def _cells(line: str, place: int, separator: str, columns: list[int]) -> Iterator[Finding]:
-    """The persons of a row; a column below zero is one of dates of birth."""
-    start = 0
-    for number, cell in enumerate(line.split(separator)):
-        if -1 - number in columns and (date := _DATE.fullmatch(cell.strip(" \"'*_\r"))):
-            at = place + start + cell.index(date.group())
-            yield Finding("DATE_OF_BIRTH", at, at + len(date.group()), 0.85)
-        match = _CELL_NAME.fullmatch(cell.strip(" \"'*_\r")) if number in columns else None
-        if match and not any(fold(word) in NOT_NAMES for word in match.group().split()[:1]):
-            at = place + start + cell.index(match.group())
-            yield Finding("PERSON", at, at + len(match.group()), 0.85)
-        start += len(cell) + 1
-
-
 def _chat(text: str) -> Iterator[Finding]:
     """Who speaks in a chat; only where at least two lines have its form."""
-    if "\n" not in text or ":" not in text:
+    times = [time.start() for time in _TIME.finditer(text)] if "\n" in text else []
+    if len(times) < 2:
         return
     spoken = [
         (match.start(group), match.end(group))
-        for match in _CHAT.finditer(text)
+        for match in _lines_with(text, times)
         for group in ("after", "before")
         if match.group(group)
     ]
@@ -131,22 +72,58 @@ def _chat(text: str) -> Iterator[Finding]:
         return
     for start, end in spoken:
         yield Finding("PERSON", start, end, 0.75)
+    yield from _spoken_of(text, {text[start:end] for start, end in spoken})
+
+
+def _lines_with(text: str, times: Sequence[int]) -> Iterator[re.Match[str]]:
+    """Lines of a chat; each has a time of day."""
+    ended = 0
+    for time in times:
+        if time < ended:
+            continue
+        start = text.rfind("\n", 0, time) + 1
+        match = _CHAT.match(text, start) if start >= ended else None
+        end = text.find("\n", time)
+        ended = max(match.end() if match else 0, end if end >= 0 else len(text))
+        if match:
+            yield match
+
+
+def _spoken_of(text: str, speakers: set[str]) -> Iterator[Finding]:
+    """Whom a chat speaks of: who writes in it, also "@kim", first names in small letters, "nonna ada"."""
+    names = {fold(part) for name in speakers for part in _PARTS.findall(name)}
+    names = {name for name in names if name not in NOT_NAMES and (len(name) > 3 or name in FIRST_NAMES)}
+    for match in _MENTION.finditer(text):
+        sign, word = match.groups()
+        folded = fold(word)
+        if folded in names:
+            is_meant = bool(sign) or folded not in AMBIGUOUS or word[0].isupper()
+        else:
+            is_meant = word.islower() and _is_first_name(folded)
+        if not is_meant and word.islower() and folded in FIRST_NAMES:
+            is_meant = _ELDERS.search(text[max(0, match.start() - 10) : match.start()]) is not None
+        if is_meant:
+            yield Finding("PERSON", match.start(2), match.end(2), 0.62)
+
+
+def _is_first_name(folded: str) -> bool:
+    return len(folded) > 3 and folded in FIRST_NAMES and folded not in AMBIGUOUS and folded not in _WORDS_TOO
 
 
 def _is_speaker(name: str) -> bool:
     if not _CHAT_NAME.fullmatch(name):
         return False
     words = [fold(word) for word in name.split()]
-    return not any(word in NOT_NAMES or word in _LOG_LEVELS for word in words)
+    return not any(word in _LOG_LEVELS or (word in NOT_NAMES and word not in SURNAMES_TOO) for word in words)
 
 
 def _quoted(text: str) -> Iterator[Finding]:
     """ "Le 12 mars 2025 à 08:41, Anne Dupont a écrit :"."""
-    if not any(gate in text for gate in _WROTE_GATES):
+    if not ("a écrit" in text or "ha scritto" in text or "wrote" in text or "schrieb" in text):
         return
     place = 0
     for line in text.split("\n"):
-        if len(line) < 300 and any(gate in line for gate in _WROTE_GATES):
+        if len(line) < 300 and _WROTE.search(line):
             yield from _writer(line, place)
         place += len(line) + 1
 

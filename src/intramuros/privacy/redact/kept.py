@@ -1,77 +1,136 @@
-"""The aliases of conversations that are going on: in memory only, gone with the process, the person or the project.
+"""The aliases of conversations, kept as long as these: sealed in the database, gone with the person or the project.
 
-Called by whatever sends a conversation outside. The map and its key stand nowhere on disk: an erasure forgets them, and
-with the key goes the way back. A conversation that was pushed out, or outlived the process, gets new aliases.
+Called by whatever sends a conversation outside. A map is sealed under the key that its conversation's turns are sealed
+under, so that no copy gives it back once the person or the project is erased. Nothing is held in memory longer than a
+request: whoever adds an alias does so in the one writing transaction, on what others added before, in any process.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from typing import Any
 
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, select
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from intramuros.errors import NotFound
 from intramuros.privacy.redact.aliases import Aliases
-from intramuros.storage.erasable import Sample, Subject
+from intramuros.security.subject_keys import SubjectKeys
+from intramuros.storage.database import Database
+from intramuros.storage.erasable import SAMPLE_BYTES, Sample, Subject
+from intramuros.storage.schema import conversation_aliases, conversations, documents, new_id
 
-MOST = 1_000
-"""Conversations; the one longest not used goes first."""
+_SAMPLES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    project_id: str
-    user_id: str
-    aliases: Aliases = field(default_factory=Aliases)
+class StoredAliases(Aliases):
+    """The aliases of one stored conversation, for one request. Threads may share it.
+
+    Raises, from each use: NotFound when the conversation is gone, StorageCorrupt when its map can't be opened.
+    """
+
+    def __init__(self, database: Database, keys: SubjectKeys, conversation: str, *, project: str, user: str) -> None:
+        super().__init__()
+        self._database, self._keys = database, keys
+        self._conversation, self._project, self._user = conversation, project, user
+        self._stamp: str | None = None
+        self._turn = threading.RLock()
+
+    def refresh(self) -> None:
+        """Takes over what others added meanwhile; everything anew where an erasure removed the map."""
+        with self._turn, self._database.read() as connection:
+            self._load(connection)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Nobody else adds an alias to any conversation within it, so keep it short."""
+        with self._turn, self._database.write() as connection:
+            self._load(connection)
+            before = self._known()
+            yield
+            if self._known() != before:
+                self._store(connection)
+
+    def _known(self) -> tuple[int, Mapping[str, str]]:
+        return len(self._by_value), dict(self._values)
+
+    def _load(self, connection: Connection) -> None:
+        row = connection.execute(
+            select(conversation_aliases.c.stamp, conversation_aliases.c.sealed)
+            .select_from(conversations.outerjoin(conversation_aliases))
+            .where(
+                conversations.c.id == self._conversation,
+                conversations.c.project_id == self._project,
+                conversations.c.user_id == self._user,
+            )
+        ).first()
+        if row is None:
+            raise NotFound("There is no such conversation any more.", code="conversation_not_found")
+        if row.stamp == self._stamp:
+            return
+        self.take(Aliases.opened(self._key(), row.sealed, context=self._context()) if row.sealed else Aliases())
+        self._stamp = row.stamp
+
+    def _store(self, connection: Connection) -> None:
+        stamp = new_id()
+        values = {"stamp": stamp, "sealed": self.sealed(self._key(), context=self._context())}
+        statement = sqlite_insert(conversation_aliases).values(conversation_id=self._conversation, **values)
+        connection.execute(statement.on_conflict_do_update(index_elements=["conversation_id"], set_=values))
+        self._stamp = stamp
+
+    def _key(self) -> bytes:
+        return self._keys.shared(self._project, self._user)
+
+    def _context(self) -> bytes:
+        return b"aliases\0" + self._conversation.encode()
 
 
 class KeptAliases:
-    """One map for each conversation. Threads may share it. It is the eraser of what it keeps."""
+    """The maps of this installation. It is the eraser of what it keeps."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._lock = threading.Lock()
+    def __init__(self, database: Database, keys: SubjectKeys) -> None:
+        self._database, self._keys = database, keys
 
-    def of(self, conversation_id: str, *, project_id: str, user_id: str) -> Aliases:
-        """The conversation's aliases, made at its first use."""
-        with self._lock:
-            kept = self._kept.get(conversation_id)
-            if kept is None or (kept.project_id, kept.user_id) != (project_id, user_id):
-                kept = self._kept[conversation_id] = _Kept(project_id, user_id)
-            self._kept.move_to_end(conversation_id)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-            return kept.aliases
-
-    def clear(self) -> None:
-        """Forgets all of them: something was erased by another process, which can't say here what."""
-        with self._lock:
-            self._kept.clear()
+    def of(self, conversation: str, *, project_id: str, user_id: str) -> StoredAliases:
+        """The aliases of a person's conversation in a project. Raises: NotFound, StorageCorrupt."""
+        aliases = StoredAliases(self._database, self._keys, conversation, project=project_id, user=user_id)
+        aliases.refresh()
+        return aliases
 
     def count(self, subject: Subject) -> Mapping[str, int]:
-        """How many aliases there are of a subject."""
-        with self._lock:
-            found = [self._kept[name] for name in self._of(subject)]
-        return {"aliases": sum(len(kept.aliases.values) for kept in found)} if found else {}
+        """How many conversations of a subject have aliases."""
+        statement = select(func.count()).select_from(_maps(subject).subquery())
+        with self._database.read() as connection:
+            found = connection.scalar(statement)
+        return {"alias_maps": found} if found else {}
 
     def samples(self, subject: Subject) -> Iterator[Sample]:
-        """None: nothing of it is on disk."""
-        return iter(())
+        """Pieces of the maps as they are sealed: nothing else of them is on the disk."""
+        with self._database.read() as connection:
+            rows = connection.scalars(_maps(subject).order_by(func.random()).limit(_SAMPLES)).all()
+        yield from (Sample("aliases", bytes(sealed[-SAMPLE_BYTES:])) for sealed in rows)
 
     def erase(self, subject: Subject) -> None:
-        """Forgets them with their keys. A document may be in any conversation, so it takes all of them."""
-        with self._lock:
-            for name in self._of(subject):
-                del self._kept[name]
+        """Removes the maps. A document may have been in any conversation of its project, so it takes all of these."""
+        ids = select(conversations.c.id).where(_which(subject))
+        with self._database.write(durable=True, erasing=True) as connection:
+            connection.execute(delete(conversation_aliases).where(conversation_aliases.c.conversation_id.in_(ids)))
 
-    def _of(self, subject: Subject) -> list[str]:
-        match subject.kind:
-            case "conversation":
-                return [subject.id] if subject.id in self._kept else []
-            case "user":
-                return [name for name, kept in self._kept.items() if kept.user_id == subject.id]
-            case "project":
-                return [name for name, kept in self._kept.items() if kept.project_id == subject.id]
-            case _:  # a document: which conversations it was in is not known here
-                return list(self._kept)
+
+def _maps(subject: Subject) -> Select[Any]:
+    return select(conversation_aliases.c.sealed).join(conversations).where(_which(subject))
+
+
+def _which(subject: Subject) -> ColumnElement[bool]:
+    match subject.kind:
+        case "conversation":
+            return conversations.c.id == subject.id
+        case "user":
+            return conversations.c.user_id == subject.id
+        case "project":
+            return conversations.c.project_id == subject.id
+        case "document":
+            read = select(documents.c.project_id).where(documents.c.id == subject.id)
+            return conversations.c.project_id.in_(read)

@@ -7,45 +7,69 @@ initial. Who is mentioned again by surname alone is found by `people`.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
+from intramuros.privacy.redact import labels
 from intramuros.privacy.redact.around import RELATIONS, is_of_a_person, is_subject
+from intramuros.privacy.redact.beside import children, hasty, joined, told_of
 from intramuros.privacy.redact.capitals import RUN, UPPER, Token, name_length, tokens_of
 from intramuros.privacy.redact.finding import Finding
-from intramuros.privacy.redact.first_names import AMBIGUOUS, fold
+from intramuros.privacy.redact.first_names import AMBIGUOUS, FIRST_NAMES, fold
 from intramuros.privacy.redact.forms import formed
-from intramuros.privacy.redact.lines import signatures, turned
+from intramuros.privacy.redact.lines import addressed, signatures, turned
+from intramuros.privacy.redact.strangers import NONE, Met, strangers
 from intramuros.privacy.redact.surnames import MIDDLE, ORIENTAL, SURNAMES, is_surname
 from intramuros.privacy.redact.words import (
     CLOSINGS,
     COMMON_SURNAMES,
     GREETINGS,
     INTRODUCERS,
-    LABELS,
     LEGAL_FORMS,
-    LIST_LABELS,
     NOT_NAMES,
     PLACES_BEFORE,
-    WEAK_LABELS,
+    SURNAMES_TOO,
+    TITLES,
 )
 
-_LABEL = re.compile(rf"({LABELS})[*_]{{0,2}}(?: ?\([^)\n]{{1,24}}\))?[ \t]{{0,12}}")
-_LABEL_BEGINS = re.compile(r"(?:^|(?<=[\s,;|>*•(\-_#\"]))(?=[^\W\d_])")
-_SEPARATOR = re.compile(rf"[:|\t][*_]{{0,2}}[ \t|]{{0,16}}(?=[{UPPER}])")
 _OPENS = re.compile(r"(?:^|[.!?:;…•*|>\n\t][\"»)]?|(?:^|\s)-|[«\"(\[])\s*$")
-_LAST_WORD = re.compile(r"([^\W\d_]+)['. ]{1,2}$")
+_LAST_WORD = re.compile(r"(?<![^\W\d_])([^\W\d_]++)['. ]{1,2}$")
 _SIGNED_ON_LINE = tuple(f"{closing}, " for closing in CLOSINGS)
-_AFTER_GREETING = re.compile(r"[ ]?(?:[,!:;.\n]|- |$)")
-_MAIL_AFTER = re.compile(r"[\"']?[ ]?[<(\[][\w.+-]+@")
-_BORN = re.compile(
-    r",? (?:née?|born|geboren|geb\.|nat[oa]|demeurant|domiciliée?|wohnhaft|residente|residing|domiciled)(?!\w)"
+_INTRODUCED = {
+    "".join(cased): tuple(phrase for phrase in INTRODUCERS if phrase.endswith(ending))
+    for ending in {phrase[-3:] for phrase in INTRODUCERS}
+    for cased in itertools.product(*({char, char.upper()} for char in ending))
+}
+"""What stands before a name, by its last letters: so that most words are not compared with all of it."""
+_FIRM_AFTER = re.compile(
+    r",? ?(?:& (?:Cie|Co|Söhne|Fils|Sons|Bros|Figli|Partners?|Associés)"
+    r"|et (?:fils|associés|cie)\b|e figli\b|S\.[aA])"
 )
+_AFTER_GREETING = re.compile(r"[ ]?(?:[,!:;.\n]|- |$)")
+_MAIL_OR_BORN = re.compile(
+    r"[\"']?[ ]?[<(\[][\w.+-]+@"
+    r"|,? (?:née?|born|geboren|geb\.|nat[oa]|demeurant|domiciliée?|wohnhaft|residente|residing|domiciled)(?!\w)"
+)
+"""After a name, its mail address in brackets, or where and when they were born."""
+_ELIDED_BEFORE = re.compile(r"(?<![\w'])(?:Dell|Dall|D)'$")
+_PARTICLE_OPENS = re.compile(r"(?:\n|[.!?:;] )((?:de|di|da|du|del|della|van|von) )$")
+_PARTICLE_ENDS = frozenset({"de ", "di ", "da ", "du ", "el ", "la ", "an ", "on "})
+_INITIAL_AFTER = re.compile(rf" [{UPPER}]\.(?!\w)")
+_LISTED = re.compile(r"(?:[0-9][.)]?|[,;(•*-]) $")
+_LISTED_END = re.compile(r" ?[,;()\n]|$")
 _CELL_BEGINS = re.compile(r"(?:^|[\n;|\t] ?)$")
 _CELL_ENDS = re.compile(r" ?[;|\t\n]")
+_ALONE_NO_NAMES = frozenset(
+    word.upper() if is_capitals else word.capitalize()
+    for word in NOT_NAMES - TITLES - GREETINGS - SURNAMES_TOO
+    if word.isascii()
+    for is_capitals in (False, True)
+)
+"""Words that, with no other word beside them, nothing makes a name: most of those that begin a sentence."""
 _SMALL_WORDS = frozenset({"lo", "la", "le", "li", "di", "da", "de"})
 _SHORT_ORIENTAL = frozenset({"do", "le", "vu", "vo", "ly", "ho", "ma", "la"})
-_NEXT = re.compile(rf"(?:[,;] |\) ?[,;] | et | und | e | and )(?=[{UPPER}])")
 
 
 class Names:
@@ -55,65 +79,99 @@ class Names:
 
     def analyse(self, text: str, language: str) -> Sequence[Finding]:
         """Every name there is evidence for; the language is not needed."""
-        labelled = dict(_labelled(text))
+        labelled = dict(labels.labelled(text))
         found: list[Finding] = list(signatures(text))
+        rest: list[Met] = []
         for run in RUN.finditer(text):
-            tokens = tokens_of(text, run)
-            if tokens:
+            word = run.group()
+            if word in _ALONE_NO_NAMES:
+                continue
+            folded = fold(word) if word.isalpha() else ""
+            if folded and not _may_be_named(text, run, folded, labelled):
+                if folded not in NONE:
+                    rest.append((run.start(), run.end(), folded, None))
+            elif tokens := tokens_of(text, run):
                 found += _in_run(text, tokens, labelled)
-        return [*found, *turned(text), *formed(text), *_paired(text)]
+                rest.append((run.start(), run.end(), folded, tokens))
+        found += [*turned(text), *addressed(text), *formed(text), *told_of(text), *hasty(text), *children(text)]
+        if "'" in text:
+            found = [_with_prefix(text, finding) for finding in found]
+        found = [*found, *joined(text, found)]
+        return [_whole(text, finding) for finding in (*found, *strangers(text, rest, found))]
 
 
-_NO_INITIALS = frozenset({"C.F.", "P.S.", "N.B.", "S.A.", "P.O.", "C.P.", "R.C.S.", "T.V.A.", "U.S.", "U.K.", "E.U."})
-_PLURAL = re.compile(
-    rf"(?<!\w)(?:(?:MM|Mmes|Messrs|Drs|[Ss]igg)\.?|Mmes|Messieurs|Mesdames|Herren|Frauen|[Ss]ignori"
-    r"|[Mm]aîtres|Rechtsanwälte)"
-    rf" (?:[{UPPER}][\w'-]{{1,30}}(?:,? )){{1,6}}(?:et|und|e|and|&) (?P<last>[{UPPER}][\w'-]{{2,30}})"
-)
-_SPOKEN = re.compile(
-    rf"(?<!\w)mit (?P<last>[{UPPER}][\w'-]{{2,30}}) (?:telefoniert|gesprochen|besprochen|vereinbart|geredet|abgemacht"
-    r"|abgesprochen|abgestimmt|geklärt)(?!\w)"
-)
+def _may_be_named(text: str, run: re.Match[str], folded: str, labelled: dict[int, bool]) -> bool:
+    """Whether there can be evidence for a word with no other beside it: quick, for most have none."""
+    start, end = run.span()
+    if start in labelled or folded in FIRST_NAMES:
+        return True
+    before = text[start - 1 : start]
+    if before != " " and before != "(" and text[end : end + 1] != " ":  # noqa: PLR1714 quicker than a set
+        return False
+    return _is_introduced(text, start) or _is_signed(text, start) or is_of_a_person(text, start, end, words=1)
 
 
-_JOINS = (" et ", " und ", " e ", " and ", " & ")
+def _whole(text: str, finding: Finding) -> Finding:
+    """The name with the small word that a line begins with, "de Weck fragt", or a surname's letter: "Zlatko M."."""
+    if text[finding.start - 3 : finding.start] in _PARTICLE_ENDS and (
+        particle := _PARTICLE_OPENS.search(text[max(0, finding.start - 10) : finding.start])
+    ):
+        finding = replace(finding, start=finding.start - len(particle.group(1)))
+    if text[finding.end + 2 : finding.end + 3] != "." or " " in text[finding.start : finding.end]:
+        return finding
+    return replace(finding, end=finding.end + 3) if _INITIAL_AFTER.match(text, finding.end) else finding
 
 
-def _paired(text: str) -> Iterator[Finding]:
-    """The last of several after a title for all of them, and whom somebody spoke with."""
-    for pattern, gates in ((_PLURAL, _JOINS), (_SPOKEN, ("mit ",))):
-        if not any(gate in text for gate in gates):
-            continue
-        for match in pattern.finditer(text):
-            if fold(match.group("last")) not in NOT_NAMES:
-                yield Finding("PERSON", *match.span("last"), 0.7)
+def _with_prefix(text: str, finding: Finding) -> Finding:
+    """A surname with the elided word it begins with: Dell'Acqua, D'Agostino."""
+    if text[finding.start - 1 : finding.start] != "'":
+        return finding
+    prefix = _ELIDED_BEFORE.search(text[max(0, finding.start - 6) : finding.start])
+    return replace(finding, start=finding.start - len(prefix.group())) if prefix else finding
 
 
-def _in_run(text: str, tokens: list[Token], labelled: dict[int, bool]) -> Iterator[Finding]:
+def _in_run(text: str, tokens: list[Token], labelled: dict[int, bool]) -> list[Finding]:
     """Reads a run of words with capitals from left to right and takes what there is evidence for."""
+    names: list[Finding] = []
     first = tokens[0].start
-    before = text[max(0, first - 40) : first].lower()
     at = 0
-    if first in labelled or (before[-1:] == " " and before.endswith(INTRODUCERS)):
-        is_weak = labelled.get(first, False)
+    begins = -1
+    for place in (first, first - 2, first - 5) if labelled else ():  # L'Orange, Dell'Acqua
+        if place in labelled:
+            begins = place
+            break
+    if begins >= 0 or _is_introduced(text, first):
+        is_weak = labelled.get(begins, False)
         length = name_length(tokens, 0, is_titled=True)
         if length and not _is_firm(text, tokens, length) and (not is_weak or length > 1 or tokens[0].is_first_name):
-            yield _finding(tokens, 0, length, 0.85)
+            names.append(_finding(tokens, 0, length, 0.85))
             at = length
-    elif (before[-2:] == ", " and before.endswith(_SIGNED_ON_LINE)) or (
-        len(tokens) > 1 and (_MAIL_AFTER.match(text, tokens[-1].end) or _BORN.match(text, tokens[-1].end))
-    ):
+    elif _is_signed(text, first) or (len(tokens) > 1 and _MAIL_OR_BORN.match(text, tokens[-1].end)):
         length = name_length(tokens, 0)
         if length == len(tokens) and not _is_firm(text, tokens, length):
-            yield _finding(tokens, 0, length, 0.85)
+            names.append(_finding(tokens, 0, length, 0.85))
             at = length
     while at < len(tokens):
         length, score, skip = _at(text, tokens, at)
         if length:
             found = _finding(tokens, at + skip, length, score)
             start = _skip_spaces(text, tokens[at + skip - 1].end) if skip else found.start  # a particle belongs to it
-            yield Finding("PERSON", start, found.end, score)
+            names.append(Finding("PERSON", start, found.end, score))
         at += max(1, skip + length)
+    return names
+
+
+def _is_introduced(text: str, first: int) -> bool:
+    if text[first - 1 : first] != " ":
+        return False
+    phrases = _INTRODUCED.get(text[first - 3 : first] if first > 3 else text[:first])
+    return phrases is not None and text[max(0, first - 40) : first].lower().endswith(phrases)
+
+
+def _is_signed(text: str, first: int) -> bool:
+    return text[max(0, first - 2) : first] == ", " and text[max(0, first - 40) : first].lower().endswith(
+        _SIGNED_ON_LINE
+    )
 
 
 def _at(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:
@@ -140,30 +198,43 @@ def _at(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:
         return _after_initial(text, tokens, at)
     if token.folded in _SHORT_ORIENTAL and at + 1 < len(tokens) and tokens[at + 1].folded in MIDDLE:
         return 1 + name_length(tokens, at + 1), 0.8, 0
-    if not token.can_be_name:
-        return 0, 0.0, 0
+    if not token.can_be_name or token.folded in _PARTICLES:
+        name = _after_particle(text, tokens, at)
+        if name[0] or not token.can_be_name:
+            return name
     if token.is_first_name and not (token.text.isupper() and len(token.text) < 4):
         return _after_first_name(text, tokens, at)
-    if at + 1 < len(tokens) and tokens[at + 1].is_first_name and tokens[at + 1].can_be_name:  # DUPONT Jean
-        is_capitals = token.text.isupper() and len(token.text) > 2 and not tokens[at + 1].text.isupper()
-        is_last = at + 2 == len(tokens)
-        is_surname = token.folded in COMMON_SURNAMES
-        if (is_capitals and (is_last or is_surname)) or (
-            is_surname and is_last and not _names_a_place(text, tokens, at)
-        ):
-            return 2, 0.75, 0
-        if (
-            len(tokens) == 2
-            and _CELL_BEGINS.search(text[max(0, token.start - 3) : token.start])
-            and _CELL_ENDS.match(text, tokens[1].end)
-        ):
-            return 2, 0.65, 0
+    if at + 1 < len(tokens) and tokens[at + 1].is_first_name and tokens[at + 1].can_be_name:
+        return _turned_round(text, tokens, at) or _unlisted(text, tokens, at)
     return _unlisted(text, tokens, at)
+
+
+def _turned_round(text: str, tokens: list[Token], at: int) -> tuple[int, float, int] | None:
+    """DUPONT Jean: a surname before a first name."""
+    token = tokens[at]
+    is_capitals = token.text.isupper() and len(token.text) > 2 and not tokens[at + 1].text.isupper()
+    is_last = at + 2 == len(tokens)
+    is_surname = token.folded in COMMON_SURNAMES
+    if (is_capitals and (is_last or is_surname)) or (is_surname and is_last and not _names_a_place(text, tokens, at)):
+        return 2, 0.75, 0
+    if (
+        len(tokens) == 2
+        and _CELL_BEGINS.search(text[max(0, token.start - 3) : token.start])
+        and _CELL_ENDS.match(text, tokens[1].end)
+    ):
+        return 2, 0.65, 0
+    is_listed = len(tokens) == 2 and _LISTED.search(text[max(0, token.start - 3) : token.start])
+    is_plain = tokens[1].folded not in AMBIGUOUS and token.folded not in RELATIONS if is_listed else False
+    if is_plain and _LISTED_END.match(text, tokens[1].end) and not _names_a_place(text, tokens, at):
+        return 2, 0.65, 0
+    return None
 
 
 def _unlisted(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:
     """A name none of whose words is a listed first name: by its surname, or by the sentence around it."""
-    if tokens[at].folded in RELATIONS and at + 1 < len(tokens):
+    if at + 1 < len(tokens) and (
+        tokens[at].folded in RELATIONS or tokens[at].folded in PLACES_BEFORE or _is_of_another(text, tokens, at)
+    ):
         return 0, 0.0, 0
     length = name_length(tokens, at)
     score = _unlisted_score(text, tokens, at, length) if length else 0.0
@@ -172,6 +243,17 @@ def _unlisted(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]
     if _names_a_place(text, tokens, at) or _is_firm(text, tokens, at + length):
         return 0, 0.0, length - 1
     return length, score, 0
+
+
+def _is_of_another(text: str, tokens: list[Token], at: int) -> bool:
+    """ "Nachfrage von Kowalczyk", "Idraulica Sanna di Efisio Sanna": the name begins after the small word."""
+    for this, following in itertools.pairwise(tokens[at : at + 4]):
+        between = text[this.end : following.start].strip()
+        if between == "di" and following.is_first_name:
+            return True
+        if between == "von" and this is tokens[at] and this.text.isalpha() and not is_surname(this.folded):
+            return True
+    return False
 
 
 def _unlisted_score(text: str, tokens: list[Token], at: int, length: int) -> float:
@@ -193,9 +275,37 @@ def _unlisted_score(text: str, tokens: list[Token], at: int, length: int) -> flo
     return 0.65 if is_of_a_person(text, token.start, last.end, words=length) else 0.0
 
 
+_PARTICLES = frozenset({"de", "di", "della", "dalla", "dal", "del", "degli", "dello", "lo", "la", "le"})
+
+
+def _after_particle(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:
+    """A surname that begins with a small word in capitals: Di Lorenzo, Della Valle Gianmaria."""
+    rest = tokens[at + 1 :]
+    if tokens[at].folded not in _PARTICLES or not rest or not rest[0].can_be_name or tokens[at].text.isupper():
+        return 0, 0.0, 0
+    if _names_a_place(text, tokens, at) or _is_firm(text, tokens, at + 2):
+        return 0, 0.0, 1
+    if len(rest) == 2 and rest[1].is_first_name and not rest[0].is_first_name:
+        return 3, 0.65, 0
+    if len(rest) > 1:
+        return 0, 0.0, 0
+    is_certain = rest[0].folded in SURNAMES or is_surname(rest[0].folded)
+    is_inside = (
+        at == 0 and not _opens(text, tokens[at].start) and tokens[at].folded in {"de", "di", "della", "dal", "del"}
+    )
+    if is_certain or is_inside or is_of_a_person(text, tokens[at].start, rest[0].end, words=2):
+        return 2, 0.6, 0
+    return 0, 0.0, 0
+
+
+_NO_INITIALS = frozenset(
+    {"C.F.", "P.S.", "N.B.", "S.A.", "P.O.", "C.P.", "R.C.S.", "T.V.A.", "U.S.", "U.K.", "E.U.", "U.O.", "S.C.", "C.C."}
+)
+
+
 def _after_initial(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:
     length = 1
-    if tokens[at].text in _NO_INITIALS:
+    if tokens[at].text in _NO_INITIALS or _UNIT.search(text[max(0, tokens[at].start - 2) : tokens[at].start]):
         return 0, 0.0, 0
     while at + length < len(tokens) and tokens[at + length].is_initial:
         length += 1
@@ -215,9 +325,24 @@ def _after_initial(text: str, tokens: list[Token], at: int) -> tuple[int, float,
         or surname.folded in COMMON_SURNAMES
         or is_surname(surname.folded)
         or not _opens(text, tokens[at].start)
+        or _stands_apart(text, tokens[at].start, surname.end)
     ):
         return length + 1, 0.65, 0
     return 0, 0.0, 0
+
+
+_UNIT = re.compile(r"[0-9] $")
+_LABEL_BEFORE = re.compile(r"[a-zà-ÿ)] ?:[ \t]{0,8}$")
+
+
+def _stands_apart(text: str, start: int, end: int) -> bool:
+    """ "(K. Ehrlich, 14:22)", or all there is after a label; a heading "A. Introduction" is no name."""
+    after = text[end : end + 2]
+    if text[start - 1 : start] == "(" and after[:1] in {",", ")"}:
+        return True
+    return (not after or after[0] == "\n" or after == "  ") and _LABEL_BEFORE.search(
+        text[max(0, start - 12) : start]
+    ) is not None
 
 
 def _after_first_name(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:
@@ -256,14 +381,7 @@ def _is_firm(text: str, tokens: list[Token], end: int) -> bool:
     following = tokens[end].folded if end < len(tokens) else ""
     if following in LEGAL_FORMS:
         return True
-    return (
-        re.match(
-            r",? ?(?:& (?:Cie|Co|Söhne|Fils|Sons|Bros|Figli|Partners?|Associés)"
-            r"|et (?:fils|associés|cie)\b|e figli\b|S\.[aA])",
-            text[tokens[end - 1].end :][:24],
-        )
-        is not None
-    )
+    return _FIRM_AFTER.match(text, tokens[end - 1].end) is not None
 
 
 def _names_a_place(text: str, tokens: list[Token], at: int) -> bool:
@@ -272,7 +390,13 @@ def _names_a_place(text: str, tokens: list[Token], at: int) -> bool:
         return True
     if at:
         return False
-    before = _LAST_WORD.search(text[max(0, tokens[0].start - 24) : tokens[0].start])
+    start = tokens[0].start
+    if not start or text[start - 1] not in " '.\n":
+        return False
+    last = text[max(0, start - 24, text.rfind(" ", 0, start - 1) + 1) : start - 1]
+    if text[start - 1] == " " and last.isalpha():
+        return fold(last) in PLACES_BEFORE
+    before = _LAST_WORD.search(text[max(0, start - 24) : start])
     return before is not None and fold(before.group(1)) in PLACES_BEFORE
 
 
@@ -289,34 +413,3 @@ def _skip_spaces(text: str, place: int) -> int:
     while text[place] == " ":
         place += 1
     return place
-
-
-def _label_at_end(before: str) -> re.Match[str] | None:
-    """The longest label that ends where the separator stands. Tried at beginnings of words only, for speed."""
-    for start in _LABEL_BEGINS.finditer(before):
-        if match := _LABEL.fullmatch(before, start.start()):
-            return match
-    return None
-
-
-def _labelled(text: str) -> Iterator[tuple[int, bool]]:
-    """Where a value begins after a label of a person, and whether the label is a weak one."""
-    for separator in _SEPARATOR.finditer(text):
-        before = text[max(0, separator.start() - 48) : separator.start()].lower()
-        match = _label_at_end(before)
-        if match is None:
-            continue
-        label = fold(match.group(1))
-        is_weak = label in WEAK_LABELS
-        if (
-            is_weak
-            and len(label) < 5
-            and label != "name"
-            and before[: match.start(1)].rpartition("\n")[2].strip(" >*_-#|\t")
-        ):
-            continue  # "Fahrzeug A:" is nobody's address
-        yield separator.end(), is_weak
-        if label in LIST_LABELS:
-            end = text.find("\n", separator.end())
-            for match in _NEXT.finditer(text, separator.end(), end if end >= 0 else len(text)):
-                yield match.end(), True

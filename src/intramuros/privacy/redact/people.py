@@ -7,16 +7,15 @@ directory, a list of names handed in.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
-from intramuros.privacy.redact.capitals import UPPER
 from intramuros.privacy.redact.finding import Finding
 from intramuros.privacy.redact.first_names import AMBIGUOUS, FIRST_NAMES, fold
 from intramuros.privacy.redact.words import GREETINGS, LEGAL_FORMS, NOT_NAMES, PLACES_BEFORE, TITLES
 
 _WORD = re.compile(r"[^\W\d_][\w'-]*")
 _ADDRESS = re.compile(r"(?<![\w.+%'&/=-])[\w.+%'&/=-]{1,64} {0,2}@ {0,2}[\w.-]{1,190}")
-_SMALL = re.compile(r"[a-zà-ÿ](?<![\w.@/\-].)[\w'-]*(?![\w@/])(?!\.\w)")
 _PARTICLES = frozenset(
     [
         "de",
@@ -49,7 +48,10 @@ _PARTICLES = frozenset(
     ]
 )
 _PARTICLE_BEFORE = re.compile(r"(?<!\w)(?:von der|von|van der|van den|van|vom|zu|ten|ter|dal|dos|della) $")
-_NAMELIKE = re.compile(rf"[{UPPER}]\w*(?:['-]\w+)*")
+_LAST_WORD = re.compile(r"(?<![^\W\d_])([^\W\d_]++)[ '.]$")
+_PARTICLE_IN = re.compile(r"(?<!\w)((?:de la|de|di|da|du|del|della|van de|van|von|el|al|ben) )([^\W\d_]{3,30})")
+"""A small word inside a name and the word it stands before."""
+_NEVER = NOT_NAMES | _PARTICLES | LEGAL_FORMS | GREETINGS
 _MIN_SCORE = 0.6
 _MAX_WORDS = 2000
 
@@ -67,30 +69,76 @@ def again(text: str, findings: Sequence[Finding], known: Iterable[str] = ()) -> 
         for finding in findings
         if finding.entity_type == "PERSON" and finding.score >= _MIN_SCORE
     ]
-    names += _written_to(text, findings)
-    wanted = _distinct_words(text, [*names, *known])
+    names = list(dict.fromkeys((*names, *_written_to(text, findings))))
+    said = {name: _WORD.findall(name) for name in (*names, *known)}
+    yield from _in_small_letters(text, [said[name] for name in names])
+    wanted = _distinct_words(text, said.values())
     if not wanted:
         return
-    taken = sorted((f.start, f.end) for f in findings)
-    at = 0
-    for match in _NAMELIKE.finditer(text):
-        start, word = match.start(), match.group()
-        if word not in wanted:
-            word = word.partition("'")[0]  # Dupont's
-            if word not in wanted and not (word.endswith("s") and word[:-1] in wanted):  # Annas
-                continue
-        end = start + len(word)
-        while at < len(taken) and taken[at][1] <= start:
-            at += 1
-        if at < len(taken) and taken[at][0] < end:
-            continue
-        if start and (text[start - 1].isalnum() or text[start - 1] in "_-@/."):
-            continue
-        if text[end : end + 1] in {"@", "_"} or _is_of_a_place(text, start) or _is_of_a_firm(text, end):
-            continue
-        if particle := _PARTICLE_BEFORE.search(text[max(0, start - 12) : start]):
-            start -= len(particle.group())
-        yield Finding("PERSON", start, end, 0.7)
+    taken = sorted([(f.start, f.end) for f in findings])
+    rest = _outside(text, taken)
+    starts = [start for start, _ in taken]
+    wanted = {word for word in wanted if word in rest}
+    if not wanted:
+        return
+    small = {match.group(2): match.group(1) for name in names for match in _PARTICLE_IN.finditer(name)}
+    for word in wanted:
+        place = text.find(word)
+        while place >= 0:
+            is_taken = _is_taken(taken, starts, place, place + len(word))
+            if not is_taken and (end := _mention_end(text, place, place + len(word))):
+                particle = _PARTICLE_BEFORE.search(text[max(0, place - 12) : place])
+                length = len(particle.group()) if particle else len(small.get(word, ""))
+                if not particle and text[max(0, place - length) : place].lower() != small.get(word, ""):
+                    length = 0
+                yield Finding("PERSON", place - length, end, 0.7)
+            place = text.find(word, place + 1)
+
+
+def _mention_end(text: str, start: int, end: int) -> int:
+    """Where a mention of a person ends that begins with a word of the name, "Anna", "Anna's" or "Annas"; 0 for none."""
+    before, after = text[start - 1 : start], text[end : end + 1]
+    if before.isalnum() or (before and before in "_-@/.") or (before == "'" and text[start - 2 : start - 1].isupper()):
+        return 0
+    if after == "s":
+        end += 1
+        after = text[end : end + 1]
+    if after.isalnum() or (after and after in "_@") or (after == "-" and text[end + 1 : end + 2].isalnum()):
+        return 0
+    return 0 if _is_of_a_place(text, start) or _is_of_a_firm(text, end) else end
+
+
+def _is_taken(taken: Sequence[tuple[int, int]], starts: Sequence[int], start: int, end: int) -> bool:
+    """Whether a finding covers some of it; findings may lie one inside the other, but few do."""
+    at = bisect_left(starts, end)
+    return any(stop > start for _, stop in taken[max(0, at - 4) : at])
+
+
+def _is_only_a_name(folded: str) -> bool:
+    return len(folded) > 3 and folded in FIRST_NAMES and folded not in AMBIGUOUS
+
+
+def _in_small_letters(text: str, names: Iterable[Sequence[str]]) -> Iterator[Finding]:
+    """First names of the persons found, where somebody writes them small, as in a chat: "frag mal günther"."""
+    firsts = {words[0].lower() for words in names if words and _is_only_a_name(fold(words[0]))}
+    for first in firsts:
+        place = text.find(first)
+        while place >= 0:
+            end = place + len(first)
+            before, after = text[place - 1 : place] or " ", text[end : end + 1] or " "
+            if before in " \n(" and after in " \n,.;:!?)" and text[end : end + 2].rstrip() in {"", *",.;:!?)"}:
+                yield Finding("PERSON", place, end, 0.6)
+            place = text.find(first, end)
+
+
+def _outside(text: str, taken: Sequence[tuple[int, int]]) -> str:
+    """What no finding covers: quick to search for a word."""
+    pieces, place = [], 0
+    for start, end in taken:
+        if start > place:
+            pieces.append(text[place:start])
+        place = max(place, end)
+    return "\n".join([*pieces, text[place:]])
 
 
 _LOCAL = re.compile(r"([^\W\d_]+)[._-]([^\W\d_]{3,30})@")
@@ -106,26 +154,34 @@ def _written_to(text: str, findings: Sequence[Finding]) -> Iterator[str]:
             yield f"{match.group(1).title()} {match.group(2).title()}"
 
 
-def _distinct_words(text: str, names: Iterable[str]) -> set[str]:
+def _is_ordinary(text: str, small: str) -> bool:
+    """Whether a word stands in the text in small letters, by itself and not as a part of an address."""
+    place = text.find(small)
+    while place >= 0:
+        end = place + len(small)
+        before, after = text[place - 1 : place], text[end : end + 1]
+        is_inside = (
+            before.isalnum() or after.isalnum() or (before and before in "_.@/-") or (after and after in "_'-@/")
+        )
+        if not is_inside and not (after == "." and text[end + 1 : end + 2].isalnum()):
+            return True
+        place = text.find(small, end)
+    return False
+
+
+def _distinct_words(text: str, names: Iterable[Sequence[str]]) -> set[str]:
     wanted: set[str] = set()
-    ordinary: set[str] | None = None
-    for name in names:
-        words = _WORD.findall(name)
-        for word in words:
+    for words in names:
+        parts = [part for word in words[1:] if "-" in word for part in word.split("-") if len(part) > 3]
+        for word in (*words, *parts):
             folded = fold(word)
-            if (
-                len(word) < 3
-                or folded in NOT_NAMES
-                or folded in _PARTICLES
-                or folded in LEGAL_FORMS
-                or folded in GREETINGS
-            ):
+            if len(word) < 3 or folded in _NEVER:
                 continue
+            if word.islower() and len(word) > 3 and folded not in AMBIGUOUS and len(words) == 1:
+                wanted.add(word.capitalize())  # written small in a chat, with a capital elsewhere
             if not word[0].isupper() or (len(words) > 1 and folded in AMBIGUOUS and word == words[0]):
                 continue
-            if ordinary is None:
-                ordinary = {match.group() for match in _SMALL.finditer(text)}
-            if word.lower() in ordinary:
+            if not _is_only_a_name(folded) and _is_ordinary(text, word.lower()):
                 continue  # a common word of this very text
             wanted |= {word, word.upper()} if not word.isupper() else {word, word.title()}
         if len(wanted) > _MAX_WORDS:
@@ -134,7 +190,7 @@ def _distinct_words(text: str, names: Iterable[str]) -> set[str]:
 
 
 def _is_of_a_place(text: str, start: int) -> bool:
-    before = re.search(r"([^\W\d_]+)[ '.]$", text[max(0, start - 24) : start])
+    before = _LAST_WORD.search(text[max(0, start - 24) : start])
     return before is not None and fold(before.group(1)) in PLACES_BEFORE
 
 

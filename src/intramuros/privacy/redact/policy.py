@@ -18,6 +18,7 @@ ENTITIES = (
     "PERSON", "EMAIL_ADDRESS", "PHONE_NUMBER", "ADDRESS", "DATE_OF_BIRTH", "IBAN_CODE", "CH_QR_REFERENCE",
     "CREDIT_CARD", "CH_AVS", "FR_NIR", "FR_NIF", "DE_TAX_ID", "IT_FISCAL_CODE", "FR_SIREN", "FR_SIRET", "FR_RCS",
     "VAT", "PASSPORT", "ID_CARD", "LICENSE_PLATE", "IP_ADDRESS", "MAC_ADDRESS", "SECRET", "URL_CREDENTIALS",
+    "DOCUMENT",
 )  # fmt: skip
 """What the built-in tiers find. Further tiers may find more."""
 

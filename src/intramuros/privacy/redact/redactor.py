@@ -15,34 +15,56 @@ from intramuros.errors import DetectorFailed, TextBlocked
 from intramuros.privacy.redact.addresses import Addresses
 from intramuros.privacy.redact.aliases import ALIAS, LITERAL, Aliases
 from intramuros.privacy.redact.births import BIRTHS
-from intramuros.privacy.redact.contacts import NETWORK, PHONES, MailAddresses
-from intramuros.privacy.redact.credentials import CREDENTIALS, Assigned
+from intramuros.privacy.redact.credentials import CREDENTIALS
+from intramuros.privacy.redact.files import file_names, source_names
 from intramuros.privacy.redact.finding import Finding, Recogniser
+from intramuros.privacy.redact.mail_addresses import MailAddresses
+from intramuros.privacy.redact.misread import covering, misread, read_again
 from intramuros.privacy.redact.names import Names
+from intramuros.privacy.redact.near_people import births_beside, homes_beside, phones_beside
+from intramuros.privacy.redact.network import NETWORK
 from intramuros.privacy.redact.normalise import normalise
 from intramuros.privacy.redact.papers import PAPERS
+from intramuros.privacy.redact.passwords import Assigned
 from intramuros.privacy.redact.people import Directory, again, joined
-from intramuros.privacy.redact.policy import ENTITY_TYPE, Action, Policy
+from intramuros.privacy.redact.phones import PHONES
+from intramuros.privacy.redact.plates import Plates
+from intramuros.privacy.redact.policy import ENTITIES, ENTITY_TYPE, Action, Policy
 from intramuros.privacy.redact.registers import REGISTERS, Ibans
 from intramuros.privacy.redact.rules import Rules
+from intramuros.privacy.redact.tables import Tables
 
+_NUMBERED: tuple[Recogniser, ...] = (
+    Rules("numbers and keys", (*CREDENTIALS, *REGISTERS, *NETWORK, *PHONES, *PAPERS, *BIRTHS)),
+    Addresses(),
+)
+"""What also reads numbers in which digits were taken for letters."""
+_TABLES = Tables()
 BUILT_IN: tuple[Recogniser, ...] = (
-    Rules("credentials", CREDENTIALS),
+    *_NUMBERED,
     Assigned(),
     Ibans(),
-    Rules("registers", REGISTERS),
     MailAddresses(),
-    Rules("network addresses", NETWORK),
-    Rules("telephone numbers", PHONES),
-    Rules("papers", PAPERS),
-    Rules("dates of birth", BIRTHS),
-    Addresses(),
+    Plates(),
+    _TABLES,
     Names(),
 )
 """The tiers that need no model."""
 
 
+class _Text(str):
+    """A text that makes its small letters once, for several tiers ask for them."""
+
+    _lowered: str | None = None
+
+    def lower(self) -> str:
+        if self._lowered is None:
+            self._lowered = super().lower()
+        return self._lowered
+
+
 _SHORTEST_MET = 4
+_BUILT_IN_TYPES = frozenset(ENTITIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +113,45 @@ class Redactor:
         `known` are persons met before: they are found again by one word of their name. Raises: DetectorFailed.
         """
         plain = normalise(text)
-        found = [finding for tier in self.recognisers for finding in self._run(tier, plain.text, language)]
-        found = [finding for finding in found if finding.score >= self.policy.threshold]
-        found += again(plain.text, found, known)
-        found = [finding for finding in found if self.policy.action(finding.entity_type) is not Action.ALLOW]
+        found = self._found(plain.text, language, known)
+        people = {*known, *(plain.text[f.start : f.end] for f in found if f.entity_type == "PERSON")}
+        named = [*file_names(plain.text, lambda names: self._found(names, language, people)), *source_names(plain.text)]
+        found += [finding for finding in named if self.policy.action(finding.entity_type) is not Action.ALLOW]
         found = joined(plain.text, _without_overlaps(plain.text, found, self.policy))
-        return [replace(f, start=start, end=end) for f in found for start, end in [plain.original(f.start, f.end)]]
+        if not plain.starts:
+            return found
+        return [Finding(f.entity_type, *plain.original(f.start, f.end), f.score) for f in found]
+
+    def _found(self, text: str, language: str, known: Collection[str]) -> list[Finding]:
+        """Everything the tiers find in a normalised text that the policy doesn't allow, with its overlaps."""
+        text = _Text(text)
+        found = self._all(self.recognisers, text, language)
+        found += again(text, found, known)
+        digits, places = misread(text)
+        if places:
+            tiers = [tier for tier in _NUMBERED if tier in self.recognisers]
+            found += read_again(text, digits, places, lambda piece: self._all(tiers, piece, language))
+            tables = [tier for tier in self.recognisers if tier is _TABLES]
+            found += covering(places, self._all(tables, digits, language))
+        found += births_beside(digits, found)
+        found += phones_beside(digits, found)
+        found += homes_beside(digits, found)
+        allowed = {kind for kind in {f.entity_type for f in found} if self.policy.action(kind) is Action.ALLOW}
+        return [finding for finding in found if finding.entity_type not in allowed] if allowed else found
+
+    def _all(self, tiers: Iterable[Recogniser], text: str, language: str) -> list[Finding]:
+        threshold = self.policy.threshold
+        found: list[Finding] = []
+        for tier in tiers:
+            found += [finding for finding in self._run(tier, text, language) if finding.score >= threshold]
+        return found
 
     def hide(self, text: str, aliases: Aliases, *, language: str = "") -> Redacted:
         """The text with everything hidden as the policy says.
 
         Raises: DetectorFailed when a tier fails, TextBlocked when there is something the policy lets nobody send.
         """
+        aliases.refresh()
         found = self.analyse(text, language=language, known=aliases.people)
         found += _met_before(text, found, aliases)
         blocked = Counter(f.entity_type for f in found if self.policy.action(f.entity_type) is Action.BLOCK)
@@ -110,12 +159,13 @@ class Redactor:
             named = ", ".join(f"{count} {name}" for name, count in sorted(blocked.items()))
             raise TextBlocked(f"The text holds what may not leave: {named}.", found=dict(sorted(blocked.items())))
         found = sorted([*found, *_lookalikes(text, found, aliases)], key=lambda finding: finding.start)
-        aliases.learn(
-            text[f.start : f.end]
-            for f in found
-            if f.entity_type == "PERSON" and self.policy.action("PERSON") is Action.ALIAS
-        )
-        return self._hidden(text, found, aliases)
+        with aliases.changing():
+            aliases.learn(
+                text[f.start : f.end]
+                for f in found
+                if f.entity_type == "PERSON" and self.policy.action("PERSON") is Action.ALIAS
+            )
+            return self._hidden(text, found, aliases)
 
     def hide_all(self, texts: Sequence[str], aliases: Aliases, *, language: str = "") -> list[Redacted]:
         """Several texts of one conversation: whoever is found in one of them is hidden in all.
@@ -144,10 +194,12 @@ class Redactor:
     def _run(self, tier: Recogniser, text: str, language: str) -> Sequence[Finding]:
         try:
             found = list(tier.analyse(text, language))
-            is_sound = all(
-                0 <= f.start < f.end <= len(text) and math.isfinite(f.score) and ENTITY_TYPE.fullmatch(f.entity_type)
-                for f in found
-            )
+            length = len(text)
+            is_sound = True
+            for f in found:
+                is_known = f.entity_type in _BUILT_IN_TYPES or ENTITY_TYPE.fullmatch(f.entity_type)
+                if not (is_known and 0 <= f.start < f.end <= length and math.isfinite(f.score)):
+                    is_sound = False
         except Exception:  # whatever it is: nothing passes unseen
             raise DetectorFailed(f"The detector of {tier.name} failed, so the text was not let through.") from None
         if not is_sound:
@@ -162,12 +214,12 @@ def _without_overlaps(text: str, found: Sequence[Finding], policy: Policy) -> li
     end = 0
     for finding in sorted(found, key=lambda finding: finding.start):
         if heap and finding.start >= end:
-            kept += heap if len(heap) == 1 else _parted(text, heap, policy)
+            kept += heap if len(heap) < 2 else _parted(text, heap, policy)
             heap = []
         end = max(end, finding.end) if heap else finding.end
         heap.append(finding)
-    kept += heap if len(heap) == 1 else _parted(text, heap, policy)
-    return [finding for finding in kept if any(c.isalnum() for c in text[finding.start : finding.end])]
+    kept += heap if len(heap) < 2 else _parted(text, heap, policy)
+    return [f for f in kept if text[f.start].isalnum() or any(c.isalnum() for c in text[f.start : f.end])]
 
 
 def _parted(text: str, found: Sequence[Finding], policy: Policy) -> list[Finding]:
@@ -178,8 +230,11 @@ def _parted(text: str, found: Sequence[Finding], policy: Policy) -> list[Finding
         length = finding.end - finding.start
         return (not is_blocked, -(finding.score + min(length, 40) / 100), -length, finding.start, finding.entity_type)
 
-    owner: dict[int, int] = {}
     ranked = sorted(found, key=rank)
+    best = ranked[0]
+    if all(best.start <= finding.start and finding.end <= best.end for finding in ranked):
+        return [best]
+    owner: dict[int, int] = {}
     for number, finding in enumerate(ranked):
         for place in range(finding.start, finding.end):
             owner.setdefault(place, number)

@@ -7,22 +7,22 @@ nine digits are a SIREN only where the text speaks of one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from intramuros.privacy.redact import checks
 from intramuros.privacy.redact.finding import Finding
-from intramuros.privacy.redact.rules import CAPITAL, DIGIT, END, Rule, words
+from intramuros.privacy.redact.rules import CAPITAL, DIGIT, END, LETTERED, SMALL_CODES, Rule, Words, shape
 
 _S = r"(?:[ .\-/]|[ ]?\n[ >]{0,2})?"
 _OCR = r"[0-9OoIl|SB]"
-_CONTEXT_CARD = words(
+_CONTEXT_CARD = Words(
     "carte", "card", "karte", "carta", "visa", "mastercard", "amex", "paiement", "payment", "zahlung", "pagamento"
 )
-_CONTEXT_FIRM = words(
+_CONTEXT_FIRM = Words(
     r"siren", r"siret", r"rcs", r"r\.c\.s", "immatricul", "registre du commerce", "n° d'entreprise", "identifiant"
 )
-_CONTEXT_TAX = words("fiscal", "nif", "spi", "impôt", "impot", "impots", "déclarant", "tax")
-_CONTEXT_VAT = words(
+_CONTEXT_TAX = Words("fiscal", "nif", "spi", "impôt", "impot", "impots", "déclarant", "tax")
+_CONTEXT_VAT = Words(
     "tva",
     r"t\.v\.a",
     "vat",
@@ -38,13 +38,16 @@ _CONTEXT_VAT = words(
     "steuernummer",
     "tax",
 )
-_CONTEXT_NIR = words(
+_CONTEXT_NIR = Words(
     "sécurité sociale", "securite sociale", "sécu", "nir", "insee", "assuré", "immatriculation", "n° ss", "ss"
 )
-_CONTEXT_QR = words(
-    "référence", "reference", "referenz", "riferimento", "qr", "bvr", "esr", "versement", "zahlung", "pagamento", "ref"
+_CONTEXT_DE_TAX = Words("steuer", "idnr", "tin", "tax", "identifikationsnummer")
+
+_DE_TAX_NUMBER = shape(
+    r"(?<![^\W_])(?:steuer(?:nummer|-?nr\.?|n°)|st\.?-?nr\.?|stnr\.?)(?: \([^)\n]{2,16}\))?"
+    r"[ .:|\t]{0,4}\n?[ \t]{0,8} \x00",
+    "st",
 )
-_CONTEXT_DE_TAX = words("steuer", "idnr", "tin", "tax", "identifikationsnummer")
 
 
 def _is_time(number: str) -> bool:
@@ -55,20 +58,23 @@ def _plain_siret(text: str) -> bool:
     return checks.siret(text) and not _is_time(text)
 
 
-def _reread(check: Callable[[str], bool]) -> Callable[[str], bool]:
-    """A check of what text recognition may have misread; only of numbers that are digits for the most part."""
-    return lambda text: (
-        sum(c.isdigit() for c in text) * 4 >= sum(c.isalnum() for c in text) * 3 and check(checks.reread(text))
-    )
-
-
 def _reread_uid(text: str) -> bool:
     return checks.uid(checks.reread(_REGISTER_WORD.sub("", text[3:])))
 
 
 _REGISTER_WORD = re.compile(r" ?(?:TVA|MWST|IVA|TPV|VAT|HR|RC)$")
-_IBAN = re.compile(r"[A-Za-z](?<![0-9A-Za-z_].)[A-Za-z][ ]?[0-9OoIl|][ ]?[0-9OoIl|](?=[ .\-]{0,2}[0-9A-Za-z|])")
-_IBAN_LETTER = re.compile(r"(?:[ .\-/_]{0,2}|[ ]?\n[ >]{0,2})([0-9A-Za-z|])")
+_IBAN = re.compile(
+    r"[0-9OoIl|SBZ](?=[ ]?[0-9OoIl|SBZ])"
+    r"(?:(?<=[A-Za-z]{2}.)(?<![0-9A-Za-z_]...)|(?<=[A-Za-z]{2} .)(?<![0-9A-Za-z_]....))"
+    r"[ ]?[0-9OoIl|SBZ](?=[ .\-]{0,2}[0-9A-Za-z|])"
+)
+"""Two check digits after the letters of a country."""
+_IBAN_LETTER = r"(?:[ .\-/_]{0,2}|[ ]?\n[ >]{0,2})[0-9A-Za-z|]"
+_IBAN_GOES_ON = {
+    country: re.compile(f"(?:{_IBAN_LETTER}){{{length - 4}}}(?![^\\W_])")
+    for country, length in checks.IBAN_LENGTHS.items()
+}
+"""What follows the check digits, by country."""
 
 
 class Ibans:
@@ -80,37 +86,30 @@ class Ibans:
         """The check decides, so separators, small letters and misread digits do no harm."""
         found = []
         for start in _IBAN.finditer(text):
-            missing = checks.IBAN_LENGTHS.get(text[start.start() : start.start() + 2].upper(), 0) - 4
-            end = start.end()
-            while missing > 0 and (letter := _IBAN_LETTER.match(text, end)):
-                end, missing = letter.end(), missing - 1
-            if missing == 0 and not text[end : end + 1].isalnum() and checks.iban(text[start.start() : end]):
-                found.append(Finding("IBAN_CODE", start.start(), end, 1.0))
+            place = start.start() - (3 if text[start.start() - 1] == " " else 2)
+            goes_on = _IBAN_GOES_ON.get(text[place : place + 2].upper())
+            if goes_on and (rest := goes_on.match(text, start.end())) and checks.iban(text[place : rest.end()]):
+                found.append(Finding("IBAN_CODE", place, rest.end(), 1.0))
         return found
 
 
 REGISTERS = (
-    Rule("CH_QR_REFERENCE", re.compile(DIGIT + r"[0-9]" + r"(?:[ ]?[0-9]{5}){5}" + END), checks.qr_reference, 0.9),
     Rule(
         "CH_QR_REFERENCE",
-        re.compile(_OCR + r"(?<![0-9A-Za-z_].)" + _OCR + rf"(?:[ ]?{_OCR}{{5}}){{5}}" + END),
-        _reread(checks.qr_reference),
-        0.6,
-        _CONTEXT_QR,
+        re.compile(DIGIT + r"[0-9]" + r"(?:[ ]?[0-9]{5}){5}" + END),
+        checks.qr_reference,
+        0.9,
+        digits=27,
     ),
     Rule(
-        "CREDIT_CARD",
-        re.compile(r"[2-6](?<![0-9A-Za-z_].)" + rf"{_OCR}{{3}}(?:[ .\-]?{_OCR}{{4}}){{3}}" + END),
-        _reread(checks.card),
-        0.4,
-        _CONTEXT_CARD,
+        "CREDIT_CARD", re.compile(DIGIT + r"(?:[ .\-]?[0-9]){12,18}" + END), checks.card, 0.7, _CONTEXT_CARD, digits=13
     ),
-    Rule("CREDIT_CARD", re.compile(DIGIT + r"(?:[ .\-]?[0-9]){12,18}" + END), checks.card, 0.7, _CONTEXT_CARD),
     Rule(
         "CH_AVS",
         re.compile(r"7(?<![0-9A-Za-z_].)(?<![0-9][.,].)[5S][6G]" + rf"(?:{_S}{_OCR}){{10}}" + END),
         checks.avs,
         0.95,
+        digits=13,
     ),
     Rule(
         "FR_NIR",
@@ -121,6 +120,7 @@ REGISTERS = (
         ),
         checks.nir,
         0.95,
+        digits=15,
     ),
     Rule(
         "FR_NIR",  # without its key
@@ -129,10 +129,24 @@ REGISTERS = (
         0.3,
         _CONTEXT_NIR,
         0.85,
+        digits=13,
     ),
-    Rule("FR_SIRET", re.compile(DIGIT + r"[0-9]{2}[ .][0-9]{3}[ .][0-9]{3}[ .][0-9]{5}" + END), checks.siret, 0.9),
-    Rule("FR_SIRET", re.compile(DIGIT + r"[0-9]{2}(?:[ .\-]?[0-9]){11}" + END), checks.siret, 0.3, _CONTEXT_FIRM),
-    Rule("FR_SIRET", re.compile(DIGIT + r"[0-9]{13}" + END), _plain_siret, 0.55, _CONTEXT_FIRM),
+    Rule(
+        "FR_SIRET",
+        re.compile(DIGIT + r"[0-9]{2}[ .][0-9]{3}[ .][0-9]{3}[ .][0-9]{5}" + END),
+        checks.siret,
+        0.9,
+        digits=14,
+    ),
+    Rule(
+        "FR_SIRET",
+        re.compile(DIGIT + r"[0-9]{2}(?:[ .\-]?[0-9]){11}" + END),
+        checks.siret,
+        0.3,
+        _CONTEXT_FIRM,
+        digits=14,
+    ),
+    Rule("FR_SIRET", re.compile(DIGIT + r"[0-9]{13}" + END), _plain_siret, 0.55, _CONTEXT_FIRM, digits=14),
     Rule(
         "FR_RCS",
         re.compile(
@@ -141,6 +155,7 @@ REGISTERS = (
         ),
         None,
         0.95,
+        gates=("RCS", "R.C.S"),
     ),
     Rule(
         "FR_SIREN",
@@ -148,6 +163,7 @@ REGISTERS = (
         checks.siren,
         0.3,
         _CONTEXT_FIRM,
+        digits=9,
     ),
     Rule(
         "FR_NIF",
@@ -155,6 +171,7 @@ REGISTERS = (
         checks.nif,
         0.45,
         _CONTEXT_TAX,
+        digits=13,
     ),
     Rule(
         "VAT",
@@ -166,6 +183,7 @@ REGISTERS = (
         ),
         _reread_uid,
         0.95,
+        gates=("CHE",),
     ),
     Rule(
         "VAT",
@@ -175,6 +193,7 @@ REGISTERS = (
         ),
         0.8,
         _CONTEXT_VAT,
+        within=LETTERED,
     ),
     Rule(
         "VAT",
@@ -184,16 +203,18 @@ REGISTERS = (
         _CONTEXT_VAT,
         0.85,
         before=30,
+        within=LETTERED,
     ),
     Rule(
         "VAT",  # the Italian partita IVA without its country
         re.compile(DIGIT + r"[0-9]{10}" + END),
         checks.luhn,
         0.2,
-        words(r"p\.iva", r"p\. iva", "partita iva", r"part\. iva"),
+        Words(r"p\.iva", r"p\. iva", "partita iva", r"part\. iva", "codice fiscale", r"c\. ?f\."),
         0.9,
-        before=24,
+        before=40,
         after=0,
+        digits=11,
     ),
     Rule(
         "IT_FISCAL_CODE",
@@ -203,12 +224,39 @@ REGISTERS = (
         ),
         checks.it_fiscal_code,
         0.95,
+        within=LETTERED,
+    ),
+    Rule(
+        "IT_FISCAL_CODE",  # in small letters
+        re.compile(
+            r"[a-z](?<![0-9A-Za-z_].)[a-z]{2} ?[a-z]{3} ?"
+            r"[0-9]{2}[a-ehlmprst][0-9]{2} ?[a-z][0-9]{3} ?[a-z](?![0-9A-Za-z_])"
+        ),
+        checks.it_fiscal_code,
+        0.95,
+        form=SMALL_CODES,
     ),
     Rule(
         "DE_TAX_ID",
-        re.compile(DIGIT + r"[0-9][ ]?[0-9]{3}[ ]?[0-9]{3}[ ]?[0-9]{3}" + END),
+        re.compile(DIGIT + r"(?:[ .\-/]{0,2}[0-9]){10}" + END),
         checks.de_tax_id,
         0.3,
         _CONTEXT_DE_TAX,
+        digits=11,
+    ),
+    Rule(
+        "DE_TAX_ID",  # the tax office's number, which has no check digit of its own in every Land
+        re.compile(
+            DIGIT
+            + r"[0-9]{1,2}(?: ?[/ ] ?[0-9]{3,4} ?[/ ] ?[0-9]{4,5}|[0-9]{8,10})"
+            + r"(?![0-9A-Za-z_])(?![.,/][0-9])"
+        ),
+        None,
+        0.1,
+        _DE_TAX_NUMBER,
+        0.85,
+        before=40,
+        after=0,
+        digits=10,
     ),
 )

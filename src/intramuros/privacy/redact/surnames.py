@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from intramuros.privacy.redact.first_names import fold
+from intramuros.privacy.redact.lists import listed
 
 
 def _names(text: str) -> frozenset[str]:
@@ -96,7 +97,7 @@ SURNAMES = _names(
     Roberts Jackson Clarke Harris Lewis Turner Cooper Morris Moore Anderson Nguyen Zhang Zhao Zhou Nowak Kowalski
     Novak Popescu Garcia Sanchez Fernandez Rodriguez Gonzalez
     """
-)
+) | listed("surnames")
 
 _ENDINGS = re.compile(
     r".{2,}(?:ovic|evic|ic|owski|ewski|inski|ynski|cki|czyk|czak|enko|chuk|escu|oglu|opoulos|akis|shvili|adze|yan"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from intramuros.privacy.redact.first_names import fold
 
@@ -16,6 +17,27 @@ def phrases(text: str) -> tuple[str, ...]:
     return tuple(" ".join(phrase.split()) for phrase in re.split(r"\s\|\s", text.strip()))
 
 
+def alternatives(pattern: str) -> list[str]:
+    """What a pattern chooses from: its parts between the strokes that stand in no brackets."""
+    parts, depth = [""], 0
+    for char in pattern:
+        depth += (char in "([") - (char in ")]")
+        if char == "|" and not depth:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return parts
+
+
+def by_first_letter(patterns: Iterable[str]) -> str:
+    """Patterns as one alternation in which those that begin with the same letter stand together, for speed."""
+    letters: dict[str, list[str]] = {}
+    for pattern in patterns:
+        first = pattern[0] if pattern[0].isalpha() and pattern[1:2] not in {"?", "*", "+", "{"} else ""
+        letters.setdefault(first, []).append(pattern.removeprefix(first))
+    return "|".join(f"{first}(?:{'|'.join(rests)})" for first, rests in letters.items())
+
+
 TITLES = _words(
     """
     M MM Mr Mrs Ms Miss Mx Mme Mmes Mlle Mlles Monsieur Madame Mademoiselle Messieurs Mesdames Maître Maîtres Me Mes
@@ -25,15 +47,11 @@ TITLES = _words(
     Inspector Sergeant Constable Detective Lieutenant Reverend Rev Pfarrer Pfarrerin Lord Lady Freiherr Freifrau
     Ingegner Ingegnere Geometra Ragionier Professoressa Maresciallo Ispettore Ispettrice Brigadiere Eheleute Ehepaar
     Coniugi Stadtrat Stadträtin Gemeinderätin Oberarzt Oberärztin Chefarzt Chefärztin Hauptmann Wachtmeister Notarin
-    Abbé Commandant Brigadier Adjudant Profssa Gentma Egr Dottore Avvocatessa
+    Abbé Commandant Brigadier Adjudant Profssa Gentma Egr Dottore Avvocatessa Bürgermeister Bürgermeisterin Bundesrat
+    Bundesrätin Stadtpräsident Stadtpräsidentin Gemeindepräsident Gemeindepräsidentin Wm Fw Kpl Gfr Wachtm Don Suor Cllr
+    Councillor Revd Hr Hrn Drssa Dottsa Pastor Pasteur Assessore Sindaco Sindaca Adjoint Adjointe
     """
 )
-SHORT_TITLES = _words(
-    """
-    M MM Me Mes Dr Pr Prof Ing Sig Avv Arch Rag Fam Sir
-    """
-)
-"""Titles that are also initials, pronouns or abbreviations: only with a capital, and `Me` only before a name."""
 
 GREETINGS = _words(
     """
@@ -55,9 +73,8 @@ CLOSINGS = phrases(
     yours truly | a presto | grazie | merci | danke
     """
 )
-LABELS = "|".join(
-    phrases(
-        r"""
+LABELS = phrases(
+    r"""
     factur[ée] à | zuständig | rechnung an | fatturato a | invoice to | invoiced to |
     noms?(?: et pr[ée]noms?)? | pr[ée]noms?(?: et noms?)? | noms? de (?:famille|naissance|jeune fille) |
     nom d'usage | name(?:, vorname)? | full name | first name | last name | surname | given name | family name |
@@ -99,15 +116,19 @@ LABELS = "|".join(
     mandant(?:in)? | mandante | mandataire | promittente | antragsteller(?:in)? | gesuchsteller(?:in)? | requérante? |
     richiedente | applicant | claimant | defendant | beklagte[rn]? | kläger(?:in)? | plaintiff | d[ée]fenderesse |
     d[ée]fendeur | attore | convenuto | referee | stagiaire | praktikant(?:in)? | tirocinante | intern | trainee |
+    handler | policy ?holder | reviewers? | clerk | opened by | aperta da | in carico a | (?:dossier )?suivie? par |
+    gemeldet von | zugewiesen an | rapportiert(?: von)? | visum | ouvert par | assigné à | relecteurs? | revisori? |
+    known as | preferred name | rufname | surnom | detto | detta | hr | union rep(?:resentative)? | interviewer |
+    betriebsrat | moderator(?:in)? | trainer(?:in)? | coach | dozent(?:in)? | host | kursleitung |
     à l'attention de | z\. ?hd\.?(?: von)? | c/o | zu händen | all'attenzione di | prepared by | approved by
         """
-    )
 )
 """Labels of persons in forms and mail headers, each a pattern."""
 INTRODUCERS = tuple(
     f"{phrase} "
     for phrase in phrases(
         """
+    née | geborene | geb. | cc | phone | ask for | manager was | manager is | chiedere di |
     suivi par | suivie par | traité par | traitée par | géré par | remplacé par | remplacée par | retrouvé par |
     accompagné de | accompagnée de | assisté de | assistée de | betreut von | bearbeitet von | vertreten von |
     begleitet von | fragen an | rückfragen an | seguito da | seguita da | accompagnato da | accompagnata da |
@@ -137,6 +158,17 @@ INTRODUCERS = tuple(
     transmis à | remis à | de la part de | gesprochen mit | telefoniert mit | rücksprache mit | termin mit |
     gespräch mit | gemäss | remplaçant de | remplaçante de | stellvertretung von | vertretung von | vertretung für |
     in vertretung von | im auftrag von | im namen von | in the name of | on behalf of | a nome di | per conto di |
+    gemeldet von | zugewiesen an | beantwortet von | unterschrieben von | bestätigt von | ausgeführt von |
+    verfasst von | validé par | validée par | demandé par | demandée par | écrit par | proposé par | relu par |
+    proposto da | proposta da | firmato da | firmata da | approvato da | approvata da | redatta da | inoltrata a |
+    inoltrato a | consegnato a | consegnata a | inviato a | inviata a | proposed by | seconded by | written by |
+    chaired by | raised by | taken by | d'après | selon m. | rückruf an | frag mal | frag mal den | frag mal die |
+    frag doch | heisst jetzt | heißt jetzt | écrire à | parler à | téléphoner à | beau-frère de | belle-sœur de |
+    frère de | sœur de | mère de | père de | cousin de | cousine de | bruder von | schwester von | mutter von |
+    vater von | sohn von | tochter von | cousine von | figlio di | figlia di | fratello di | sorella di |
+    madre di | padre di | moglie di | marito di | brother of | sister of | son of | daughter of | wife of |
+    husband of | mother of | father of | dr.ssa | dalla dott.ssa | med. pract. | pract. med. | dr. med. |
+    lo studio | erster bürgermeister | stayed with | interview with |
     au nom de | pour le compte de | à mme | à m. | né de | chez le dr | chez mme | chez m. | chez le docteur
         """
     )
@@ -156,9 +188,10 @@ WEAK_LABELS = _words(
     recipient expéditeur destinataire absender empfänger mittente destinatario bénéficiaire beneficiary titulaire
     bailleur vermieter locatore customer notaire notar avocat anwalt vendeur seller acheteur buyer acquéreur käufer
     verkäufer auteur autor autore author landlord directeur président référente referente c/o bill to ship zahlbar
-    durch payable par pagabile da fahrzeug protokoll procès-verbal verbale minutes owner distribution diffusion
-    verteiler guest gast agent kind child enfant engineer consultant mandant bearbeitung vorsitz présidence reporter
-    student technician techniker tecnico hôte hote ospite father mother père mère vater mutter gp
+    handler clerk visum durch payable par pagabile da fahrzeug protokoll procès-verbal verbale minutes owner
+    distribution diffusion verteiler guest gast agent kind child enfant engineer consultant mandant bearbeitung
+    vorsitz présidence reporter student technician techniker tecnico hôte hote ospite father mother père mère vater
+    mutter gp hr host coach moderator betriebsrat
     """
 )
 """Labels that also stand before firms and other things: one unknown word after them is no evidence."""
@@ -169,7 +202,7 @@ LEGAL_FORMS = _words(
     Associazione Fondazione Foundation Holding Group Groupe Gruppe Gruppo Bank Banque Banca Versicherung
     Versicherungen Assurance Assurances Assicurazioni Insurance Consulting Conseil Services Service Solutions
     Systems Systèmes Technologies Immobilier Immobilien Transports Logistique Partners Partner Partenaires Avocats
-    Associés Rechtsanwälte Notaires Architectes & Cie Söhne Fils Fratelli Brothers Sons
+    Associés Rechtsanwälte Notaires Architectes & Cie Söhne Fils Fratelli Brothers Sons CI
     """
 )
 PLACES_BEFORE = _words(
@@ -181,7 +214,7 @@ PLACES_BEFORE = _words(
     prize award st saint sainte san santa sankt strasse platz schule spital universität stiftung flughafen bahnhof
     preis loi arrêt affaire méthode théorème théorie algorithme syndrome maladie effet constante île hotel hôtel
     villa château chateau castello schloss restaurant café bar groupe gruppe gruppo group société maison entreprise
-    marque marke marca firma ditta company banque bank banca cabinet
+    marque marke marca firma ditta lex company banque bank banca cabinet
     """
 )
 NOT_NAMES = _words(
@@ -269,8 +302,19 @@ NOT_NAMES = _words(
     Modena Como Varese Sardegna Sicilia Toscana Lombardia Piemonte Veneto Bayern Sachsen Hessen Fehlercode Schritt
     Tabelle Figure Abbildung Tableau Étape Could Would Should Shall Did Does Do Has Have Had Kann Kannst Könnte Soll
     Sollte Muss Darf Puoi Può Potrebbe Deve Peux Peut Pouvez Doit Vertretung Urlaub Elternzeit Kündigung Bewerbung
+    Danach Dann Dabei Dazu Darauf Darum Daher Deshalb Trotzdem Anschliessend Anschließend Zuerst Zuletzt Später Früher
+    Inzwischen Jetzt Nun Bald Zudem Ausserdem Außerdem Allerdings Dennoch Somit Damit Davon Dafür Dagegen Hiermit
+    Ensuite Puis Hier Demain Aujourd'hui Maintenant Désormais Toutefois Cependant Néanmoins Pourtant Parfois Toujours
+    Ieri Oggi Domani Adesso Poi Intanto Inoltre Infine Tuttavia Dunque Quindi Prima Dopo Subito Ormai Stamattina
+    Yesterday Today Tomorrow Now Later Then Meanwhile However Therefore Afterwards Finally Soon
+    Cheers Gruss Gruß Gruess Grüessli Bises Bisous Abbraccio Bacioni Classe Klasse
+    Licensee Licensor Contributor Supplier Purchaser Vendor Provider Processor Controller Insurer Policyholder Claimant
+    Guarantor Borrower Lender Assignee Lessor Lessee
     Antrag Termin Treffen Besprechung Reunion Réunion Riunione Meeting Agenda Demande Candidature Absence Arrêt
     Richiesta
+    Chancellor Registrar Bailiff Ombudsman Geb Sales Marketing Legal Finance Payroll Helpdesk Vertrieb Einkauf Verkauf
+    Logistik Produktion Ventes Achats Vendite Acquisti Amministrazione Segreteria Secrétariat Sekretariat Empfang
+    Reception Logistics Operations Procurement Facilities Communications Kommunikation Qualität Maintenance
     Domanda Congedo Assenza Request Application Absence Leave Report Reminder Rappel Erinnerung Sollecito Mahnung
     """
 )

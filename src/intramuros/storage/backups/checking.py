@@ -74,7 +74,7 @@ def _unopened(
 ) -> Iterator[str]:
     database = Database(find(manifest.database), database_key, use="reading")
     try:
-        yield from database.check()
+        yield from database.check(is_archive=True)
         with database.read() as connection:
             named = files_of(connection, keys)
     except StorageError as error:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from intramuros.errors import BackupDamaged, NotFound, StorageCorrupt
+from intramuros.errors import BackupDamaged, Conflict, NotFound, StorageCorrupt
 from intramuros.security.crypto import derive, open_sealed, seal
 from intramuros.security.subject_keys import Kind, SubjectKeys
 from intramuros.storage.backups.sealing import Subject
@@ -31,7 +31,8 @@ class Ledger:
     place: Path
 
     def replace(self, keys: SubjectKeys, *, description: Path, instance: str, data_key: bytes) -> None:
-        """Writes the present keys in the place of those that were there. Raises: OSError."""
+        """Writes the present keys in the place of those that were there. Raises: OSError, Conflict as `check`."""
+        self.check(description)
         present = {f"{kind}:{subject}": key.hex() for (kind, subject), key in present_keys(keys).items()}
         sealed = seal(derive(data_key, "backup ledger"), json.dumps(present).encode(), context=instance.encode())
         text = json.dumps({"keys": description.read_text(encoding="utf-8"), "ledger": b64encode(sealed).decode()})
@@ -39,6 +40,22 @@ class Ledger:
         write_synced(unfinished, text.encode())
         unfinished.replace(self.place / FILE_NAME)
         sync(self.place)
+
+    def check(self, description: Path) -> None:
+        """Raises: Conflict if the backups here were made before a deep change of keys, and would not open any more."""
+        if not (self.place / FILE_NAME).exists():
+            return
+        try:
+            there = json.loads(self.description())
+        except (BackupDamaged, ValueError):
+            return  # it is written again
+        present = json.loads(description.read_text(encoding="utf-8"))
+        if there.get("subjects", "") != present.get("subjects", ""):
+            raise Conflict(
+                f"The backups in {self.place} were made before the keys of projects and persons were changed.",
+                code="backup_of_former_keys",
+                hint="Back up to a new folder, and delete this one when you don't need it any more.",
+            )
 
     def description(self) -> str:
         """The `keys.json` that opens it. Raises: BackupDamaged."""

@@ -19,8 +19,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
-
 from intramuros import __version__
 from intramuros.errors import IntramurosError, StorageCorrupt
 from intramuros.security.crypto import KEY_BYTES
@@ -29,11 +27,11 @@ from intramuros.storage.backups.ledger import Ledger
 from intramuros.storage.backups.manifest import File, Manifest
 from intramuros.storage.backups.place import Place
 from intramuros.storage.backups.sealing import seal_content
+from intramuros.storage.belongings import stored_files
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database, pages_in
 from intramuros.storage.failures import from_system
 from intramuros.storage.migrations import HEAD
-from intramuros.storage.schema import documents
 from intramuros.storage.swap import sync
 
 PIECE_BYTES = 1 << 20
@@ -160,7 +158,7 @@ class Making:
                 rest.unlink()
         archive = Database(copy, self.source.database_key, use="reading")
         try:
-            if problems := archive.check():
+            if problems := archive.check(is_archive=True):
                 raise StorageCorrupt(f"The backup's database was not written as it is: {problems[0]}")
         finally:
             archive.close()
@@ -168,7 +166,7 @@ class Making:
 
     def _named_now(self) -> set[str]:
         with self.source.database.read() as connection:
-            return set(connection.scalars(select(documents.c.blob_id)))
+            return stored_files(connection)
 
     def _stored(self, keys: dict[str, bytes]) -> tuple[tuple[File, ...], set[str], set[str]]:
         files: list[File] = []

@@ -122,7 +122,11 @@ class Place:
 
     def unfinished(self) -> bool:
         """Whether a backup was broken off, or is being made now."""
-        return any(self.path.glob(f".*{_PART}"))
+        return bool(self.unfinished_ids())
+
+    def unfinished_ids(self) -> list[str]:
+        """The backups that were broken off, or are being made now."""
+        return [path.name.removeprefix(".").removesuffix(_PART) for path in self.path.glob(f".*{_PART}")]
 
     def shared(self, path: str) -> Path:
         """Where the shared copy of a file of the data folder lies; `path` is what it is called there."""

@@ -75,7 +75,7 @@ def bring_database(
     staged = bring(manifest, find, data, files=[manifest.database], progress=progress)
     database = Database(staged / DATABASE, key, use="making")
     try:
-        if problems := database.check():
+        if problems := database.check(is_archive=True):
             raise BackupDamaged(f"The backup {manifest.id} is damaged: its database has {pages_in(problems)}.")
         with database.write() as connection:
             named = files_of(connection, subjects)
@@ -95,12 +95,19 @@ def clear_others(staged: Path, *, keep: Collection[str]) -> None:
             path.unlink()
 
 
-def put_in_place(data: Path, manifest: Manifest, *, with_models: bool, keep_as: str) -> None:
-    """What was brought becomes the data, at once; what was there is kept in `keep_as`."""
+def model_folders(manifest: Manifest) -> set[str]:
+    """The folders of the models in a backup, named from the data folder."""
+    return {"/".join(Path(file.path).parts[:2]) for file in manifest.models}
+
+
+def put_in_place(
+    data: Path, manifest: Manifest, *, with_models: bool, keep_as: str, also: Collection[str] = ()
+) -> None:
+    """What was brought becomes the data at once, with what else is ready (`also`); `keep_as` gets what was there."""
     for folder in (BLOBS, SUBJECTS):
         (data / swap.NEXT / folder).mkdir(mode=0o700, exist_ok=True)
-    names = {"/".join(Path(file.path).parts[:2]) for file in manifest.models} if with_models else set()
-    swap.commit(data, [*database_files(), "journals", BLOBS, SUBJECTS, *sorted(names), KEYS], keep_as=keep_as)
+    names = sorted(model_folders(manifest)) if with_models else []
+    swap.commit(data, [*database_files(), "journals", BLOBS, SUBJECTS, *names, *also, KEYS], keep_as=keep_as)
 
 
 def database_files() -> list[str]:

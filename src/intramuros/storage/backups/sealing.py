@@ -2,7 +2,7 @@
 
 Called by the making of a backup, which so holds nothing that outlives an erasure (decision 0013), and by restore, which
 opens what still has a key. What belongs to whom is told by `storage.belongings`. Questions and answers stay in their
-rows, for they are sealed there already.
+rows, for they are sealed there already; so do aliases and stored replies.
 
 A part is up to 500 rows of one table: JSON, deflated, sealed with its place as the context, so that parts can't be
 exchanged. It is raw rows: a backup of an older version is opened as it was, then brought up like any older database.
@@ -27,9 +27,13 @@ from intramuros.storage.belongings import Belonging, of_project, of_user
 from intramuros.storage.schema import chunks, projects, users
 
 ROWS = 500
-SEALED_BY_ROW = frozenset({"conversations", "turns"})
+SEALED_BY_ROW = frozenset({"conversations", "turns", "conversation_aliases", "stored_replies"})
 _TABLE = "sealed_parts"
 _INDEX = "passages"
+_NAMED = {
+    "project": "SELECT blob_id FROM documents WHERE project_id = :id",
+    "user": "SELECT blob_id FROM files WHERE user_id = :id",
+}
 
 Subject = tuple[str, str]
 """Kind and id: `("project", …)` or `("user", …)`."""
@@ -63,8 +67,7 @@ def seal_content(connection: Connection, keys: SubjectKeys) -> dict[str, bytes]:
             continue
         if kind == "project":
             _keep(connection, key, (kind, subject), _INDEX, _indexed(connection, subject))
-            named = text("SELECT blob_id FROM documents WHERE project_id = :id")
-            files |= dict.fromkeys(connection.scalars(named, {"id": subject}), key)
+        files |= dict.fromkeys(connection.scalars(text(_NAMED[kind]), {"id": subject}), key)
         for table, condition in rows:
             found = connection.execute(select(literal_column("*")).select_from(table).where(condition)).mappings()
             _keep(connection, key, (kind, subject), table.name, found)
@@ -79,7 +82,7 @@ def files_of(connection: Connection, keys: Mapping[Subject, bytes]) -> dict[str,
     files: dict[str, bytes] = {}
     for subject, source, key, rows in _parts(connection, keys):
         opened = _opened(key, subject, source, rows)
-        if source == "documents":
+        if source in {"documents", "files"}:
             files |= {row["blob_id"]: key for row in opened}
     return files
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect, text
 
 from intramuros.errors import StorageError
 
-HEAD = "0010"
+HEAD = "0018"
 """The revision this version of the program works with."""
 
 FOLDER = Path(__file__).parent

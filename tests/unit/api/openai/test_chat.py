@@ -99,7 +99,7 @@ async def test_a_client_that_leaves_stops_the_engine(request_: dict[str, Any]) -
     await soon(call)
     assert isinstance(route.raised, ClientGone), route.raised
     assert engine.cancelled == 1 and engine.running == 0
-    assert route.route.task.turnstile.inside == 0
+    assert route.route.task.admission.inside == 0
 
 
 async def test_a_stream_stopped_with_the_server_says_so() -> None:

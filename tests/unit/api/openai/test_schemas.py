@@ -64,27 +64,90 @@ def test_switches_of_the_engine_are_not_for_clients(name: str) -> None:
     assert error.code == "unknown_parameter" and error.details["param"] == name
 
 
-@pytest.mark.parametrize("name", sorted(REFUSED))
-def test_what_cannot_be_honoured_is_refused_with_its_reason(name: str) -> None:
-    error = refused(**{name: "x"})
-    assert error.code == "unsupported_parameter" and error.details["param"] == name
-    assert REFUSED[name] in error.message
-    assert name not in checked(**{name: None})
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"moderation": {"model": "m", "policy": {"input": {"mode": "block"}}}}, "moderation.policy.input.mode"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_with_its_reason(fields: dict[str, Any], param: str) -> None:
+    error = refused(**fields)
+    assert error.code == "unsupported_parameter" and error.details["param"] == param
+    assert checked(**dict.fromkeys(fields)) == checked()
+
+
+def test_what_has_no_meaning_in_this_request_is_reported() -> None:
+    """A web search that no tool choice allows, options of a stream that is none, a bias of nothing."""
+    call = chat_call({
+        "model": "m", "messages": HELLO, "tools": [TOOL], "tool_choice": "none", "web_search_options": {},
+        "stream_options": {"include_usage": True}, "functions": [{"name": "f"}], "function_call": "none",
+        "logit_bias": {"foo": 0}, "moderation": {"model": "m"}, "verbosity": "low", "prediction": {"type": "content"},
+    })  # fmt: skip
+    assert set(call.not_used) == {
+        "web_search_options", "stream_options", "functions", "function_call", "moderation", "verbosity", "prediction",
+    }  # fmt: skip
+    assert not call.with_usage and call.request["logit_bias"] == []
+
+
+def test_words_that_no_json_schema_has_are_reported_and_misused_ones_refused() -> None:
+    strict = {"name": "f", "strict": True, "parameters": {"type": "object", "x-order": 1}}
+    call = chat_call({"model": "m", "messages": HELLO, "tools": [{"type": "function", "function": strict}]})
+    assert call.not_used == ("tools[0].function.parameters.x-order",)
+    strict["parameters"] = {"type": "object", "minProperties": 1}
+    assert refused(tools=[{"type": "function", "function": strict}]).code == "unsupported_schema"
+    assert checked(tools=[{"type": "function", "function": strict | {"strict": False}}])["tools"]
+    loose = {"name": "f", "parameters": {"type": "nonsense"}}
+    assert refused(tools=[{"type": "function", "function": loose}]).code == "invalid_schema"
+
+
+def test_a_schema_that_no_answer_can_end_is_refused() -> None:
+    endless: dict[str, Any] = {
+        "$ref": "#/$defs/a",
+        "$defs": {"a": {"type": "object", "properties": {"b": {"$ref": "#/$defs/a"}}, "required": ["b"]}},
+    }
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": endless}}
+    error = refused(response_format=wanted)
+    assert error.code == "invalid_schema" and "$defs.a" in str(error.details["param"])
+    endless["$defs"]["a"]["required"] = []
+    assert checked(response_format=wanted), "a list that may end"
+
+
+def test_functions_are_tools_by_their_old_name() -> None:
+    call = chat_call({"model": "m", "messages": HELLO, "functions": [{"name": "f"}], "function_call": {"name": "f"}})
+    assert call.is_legacy and call.request["tools"][0]["function"]["name"] == "f"
+    assert call.request["tool_choice"] == {"type": "function", "function": {"name": "f"}}
+    assert refused(functions=[{"name": "f"}], tools=[TOOL]).details["param"] == "functions"
+
+
+def test_allowed_tools_are_the_only_ones() -> None:
+    other = {"type": "function", "function": {"name": "other"}}
+    named = {"type": "function", "function": {"name": "weather"}}
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [named]}}
+    request = checked(tools=[TOOL, other], tool_choice=choice)
+    assert request["tools"] == [TOOL] and request["tool_choice"] == "required"
+    choice["allowed_tools"] = {"mode": "auto", "tools": [{"type": "function", "function": {"name": "nobody"}}]}
+    assert refused(tools=[TOOL], tool_choice=choice).details["param"] == "tool_choice"
+
+
+def test_effort_is_what_templates_read() -> None:
+    request = checked(reasoning_effort="none")
+    assert request["chat_template_kwargs"] == {"reasoning_effort": "none", "enable_thinking": False}
+    assert refused(reasoning_effort="some").details["param"] == "reasoning_effort"
 
 
 def test_hints_are_taken_and_reported() -> None:
     call = chat_call({"model": "m", "messages": HELLO, "user": "u", "metadata": {"a": "b"}, "prompt_cache_key": None})
     assert call.not_used == ("user", "metadata")
     assert set(call.request) == {"model", "messages", "stream"}
+    call = chat_call({"model": "m", "messages": HELLO, "store": True, "metadata": {"a": "b"}})
+    assert call.store and call.metadata == {"a": "b"} and call.not_used == ()
+    assert set(call.request) == {"model", "messages", "stream"}, "the engine hears nothing of it"
 
 
 @pytest.mark.parametrize(
     ("name", "good", "bad"),
     [
-        ("n", 1, 2),
-        ("n", 1, True),
-        ("store", False, True),
-        ("store", False, 0),
         ("service_tier", "auto", "priority"),
         ("modalities", ["text"], ["text", "audio"]),
     ],
@@ -101,7 +164,7 @@ def test_some_fields_may_only_say_what_happens_anyway(name: str, good: object, b
         ("messages", None), ("messages", []), ("messages", {}), ("messages", "hi"), ("messages", [None]),
         ("stream", "true"), ("stream", 1),
         ("temperature", "1"), ("temperature", True), ("temperature", 2.1), ("temperature", -1),
-        ("top_p", 1.5), ("max_tokens", 0), ("max_tokens", -1), ("max_tokens", 1.5), ("max_tokens", 1e30),
+        ("top_p", 1.5), ("max_tokens", -1), ("n", 0), ("n", 129), ("n", True), ("max_tokens", 1.5), ("max_tokens", 1e30),
         ("max_tokens", 10**18), ("seed", 1e30), ("stop", ""), ("stop", [1]), ("stop", ["x"] * 17), ("stop", {}),
         ("logit_bias", {"a": 1}), ("logit_bias", {"1": 101}), ("logit_bias", []), ("logit_bias", {"²": 1}),
         ("response_format", "json"), ("response_format", {"type": "xml"}), ("response_format", {"type": "json_schema"}),
@@ -113,7 +176,7 @@ def test_some_fields_may_only_say_what_happens_anyway(name: str, good: object, b
         ("tools", [{"type": "function", "function": {"name": "a", "parameters": []}}]),
         ("tools", [{"type": "function", "function": {"name": "a", "exec": "rm"}}]),
         ("tool_choice", "required"), ("tool_choice", "any"), ("tool_choice", {"type": "function"}),
-        ("stream_options", {"include_usage": True}), ("top_logprobs", 3), ("parallel_tool_calls", "no"),
+        ("stream_options", {"include": True}), ("top_logprobs", 3), ("tools", [TOOL, TOOL]), ("parallel_tool_calls", "no"),
     ],
 )  # fmt: skip
 def test_values_that_are_not_allowed_name_their_field(name: str, value: object) -> None:
@@ -206,5 +269,5 @@ def test_whatever_comes_in_is_checked_or_refused(body: dict[str, Any], said: Any
     except BadRequest as error:
         orjson.dumps(error.details)
         return
-    assert set(call.request) <= set(HONOURED)
+    assert set(call.request) <= {*HONOURED, "chat_template_kwargs"}
     orjson.dumps(call.request)

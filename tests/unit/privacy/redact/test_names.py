@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from intramuros.privacy.redact.letters import likeness
+from intramuros.privacy.redact.lists import listed
 from intramuros.privacy.redact.people import Directory
+from intramuros.privacy.redact.words import NOT_NAMES
 from tests.unit.privacy.redact.found import EVERYTHING, values
 
 
@@ -12,6 +15,9 @@ from tests.unit.privacy.redact.found import EVERYTHING, values
     ("text", "names"),
     [
         ("J'ai vu Mme Trémeau hier.", ["Trémeau"]),
+        ("Heute half Abinaya beim Waschen, dann kam Shpresa.", ["Abinaya", "Shpresa"]),
+        ("ieri è venuta Nderime Hyseni con Tesfay", ["Nderime Hyseni", "Tesfay"]),
+        ("we saw Merlin Quorn there", ["Merlin Quorn"]),
         ("MM. Quesnoy et Tarbouriech", ["Quesnoy", "Tarbouriech"]),
         ("die Herren Zellhofer und Grabow", ["Zellhofer", "Grabow"]),
         ("Ich habe mit Zellhofer telefoniert", ["Zellhofer"]),
@@ -42,6 +48,20 @@ from tests.unit.privacy.redact.found import EVERYTHING, values
         ("Xyla Quorn\nWiesenweg 8, 3073 Gümligen\n\nGuten Tag", ["Xyla Quorn"]),
         ("Lefort Antoine ; 12\nZed Nour ; 13", ["Lefort Antoine", "Zed Nour"]),
         ("Présents : Xyla Quorn (présidente), Zed Wibble", ["Xyla Quorn", "Zed Wibble"]),
+        ("[Tue 09:14] quorn: hi\n[Tue 09:15] Wib: hello", ["quorn", "Wib"]),
+        ("09:14 Quorn > salut\n09:15 Wib > oui", ["Quorn", "Wib"]),
+        ("[01.02.24, 13:43] Xyla Groß: ja\n[01.02.24, 13:44] Wib: nein", ["Xyla Groß", "Wib"]),
+        ("[09:14] Günther Wib: ja\n[09:15] Quorn: frag günther", ["Günther Wib", "Quorn", "günther"]),
+        ("Item | Claimant\nTrain | Quorn, Xyla\nBus | pending", ["Quorn, Xyla"]),
+        ("Es war Jens Sonntag.", ["Jens Sonntag"]),
+        ("ieri Di Quornio ha detto di no", ["Di Quornio"]),
+        ("- Della Quorna Gianmarco", ["Della Quorna Gianmarco"]),
+        ("We met Anna and Wibble there.", ["Anna", "Wibble"]),
+        ("Kommentar 2 (Xyla Quorn):\nnein", ["Xyla Quorn"]),
+        ("Bitte Quorn fragen.", ["Quorn"]),
+        ("J'ai eu Quorn au téléphone", ["Quorn"]),
+        ("approvato da Quorni il 3 maggio", ["Quorni"]),
+        ("Anwesend: Keller Anna, Quorn, Wibble", ["Keller Anna", "Quorn", "Wibble"]),
     ],
 )
 def test_names_are_found(text: str, names: list[str]) -> None:
@@ -58,6 +78,11 @@ def test_names_are_found(text: str, names: list[str]) -> None:
         "Sehr geehrte Damen und Herren",
         "class Martin:\n    pass\nRose = 12",
         "Voir la rue Victor Hugo et le lycée Jean Moulin.",
+        "Anwesend: Vorstand, Geschäftsleitung",
+        "2018 to present: Engineer",
+        "Item | Approved by\nTrain | pending\nBus | refused",
+        "Fish and Chips, salt and vinegar; rouge et Blanc",
+        "handler: Callable",
         "V. Fehlercode, Art. Gesetz, S. Tabelle",
     ],
 )
@@ -80,3 +105,67 @@ def test_the_directory_finds_its_names_however_written() -> None:
         "Quorn",
     ]
     assert Directory([]).analyse("Quorn", "") == []
+
+
+_MEETING = "Anwesend: Anna Keller, Beat Brunner, Urs Huber und Eva Widmer.\n"
+_RÉUNION = "Présents : Anne Perret, Jean Favre, Luc Rochat et Éva Blanc.\n"
+_RIUNIONE = "Presenti: Anna Galli, Luca Riva, Ugo Bianchi ed Eva Conti.\n"
+_ROOM = "Present: Anna Hill, Jack Ward, Hugo Clarke and Eve Turner.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (_MEETING + "Danach hat Ovajic nicht mehr gesprochen.", "Ovajic"),
+        (_MEETING + "Das Angebot von Ovajic ist gut.", "Ovajic"),
+        (_MEETING + "Zainabs Geburtstag wird am Montag gefeiert.", "Zainabs"),
+        (_MEETING + "Arbeit Zgraggen, das genügt uns nicht mehr, und zwar.", "Zgraggen"),
+        (_RÉUNION + "Selon Kerdovic, rien ne presse.", "Kerdovic"),
+        (_RÉUNION + "On a vu Tjarvena Olmazek hier.", "Tjarvena Olmazek"),
+        (_RÉUNION + "À faire : flyer (Ramovaja), gâteaux.", "Ramovaja"),
+        (_RIUNIONE + "Ieri Olmarini ha firmato.", "Olmarini"),
+        (_ROOM + "Ovajic's quote is too dear.", "Ovajic"),
+        (_ROOM + "Arlo, Zainab and Ovelina swim.", "Ovelina"),
+        ("Shift\tMon\nEarly\tAnna\nLate\tHildebrandtsson\nNight\tZainab\n", "Hildebrandtsson"),
+        ("Nicole Amaury-Truffert kam; Amaury blieb, Truffert ging.", "Amaury"),
+        ("On a vu Zainab M. hier.", "Zainab M."),
+        ("Anwesend: P. de Wecklen, A. Keller\nde Wecklen fragt nach dem Budget.", "de Wecklen"),
+        ("Anna kam. Danach sprachen Ovajka Velimar und Tjarvena Olmazek mit Sorvajic.", "Sorvajic"),
+        (_RÉUNION + "On a élu Oumavna Sghalier et Tom Favre.", "Oumavna Sghalier"),
+        (_RÉUNION + "À bientôt\nCheers, Ovajka", "Ovajka"),
+    ],
+)
+def test_where_persons_are_spoken_of_letters_and_places_tell_who_else_is_one(text: str, name: str) -> None:
+    assert name in values(text, "PERSON")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Danach hat Ovajic nicht gesprochen. On a vu Tjarvena Olmazek hier.",
+        _MEETING + "Die Umwälzpumpe im Estrich ist defekt, der Zählerstand wurde notiert.",
+        _MEETING + "Traktandum Kasse: Überschuss, Rückstellungen und Mitgliederbeiträge.",
+        _RÉUNION + "Le Conseil siège à Vernier. Remplacement du robinet, déplacement compris.",
+        _RIUNIONE + "Sostituzione caldaia a Bellinzona. Domani gita.",
+        _ROOM + "The CMake and Postgres builds fail in Aberdeen. Pay is due.",
+        "Port\tState\nEarly\tOpen\nLate\tClosed\n",
+    ],
+)
+def test_where_nothing_tells_other_words_are_left(text: str) -> None:
+    first = {"Anna", "Beat", "Urs", "Eva", "Anne", "Jean", "Luc", "Éva", "Luca", "Ugo", "Jack", "Hugo", "Eve"}
+    assert {name.split(" ")[0] for name in values(text, "PERSON")} <= first
+
+
+def test_letters_tell_names_from_words() -> None:
+    names = ("kovalchuk", "ramabaja", "tsegaye", "xiulan", "oluwaseun", "quattropani")
+    words = ("versicherung", "umwalzpumpe", "remplacement", "sostituzione", "settlement", "rechnung")
+    assert min(likeness(name) for name in names) > max(likeness(word) for word in words)
+
+
+def test_the_published_lists_are_read_and_hold_no_words() -> None:
+    firsts, surnames = listed("first_names"), listed("surnames")
+    assert len(firsts) > 5000
+    assert len(surnames) > 5000
+    assert {"orsolya", "bence"} <= firsts
+    assert not (firsts | surnames) & (NOT_NAMES | {"walls", "tage", "drop", "bois", "lora"})
+    assert values("Gestern hat Orsolya drei Tage gewartet.", "PERSON") == ["Orsolya"]

@@ -1,0 +1,125 @@
+"""Addresses of machines: IPv4, IPv6, MAC. Handed to the redactor as one tier with the other numbers."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from intramuros.privacy.redact.rules import Rule, Words, shape
+
+_ADDRESS_WORDS = Words(
+    "ip",
+    "adresse",
+    "address",
+    "indirizzo",
+    "host",
+    "serv",
+    "ping",
+    "dns",
+    "client",
+    "from",
+    "gateway",
+    "inet",
+    "remote",
+)
+
+
+_NO_ADDRESS = Words(
+    "version",
+    "release",
+    "firmware",
+    "build",
+    "section",
+    "paragraph",
+    "art",
+    "kapitel",
+    "chapitre",
+    "ziff",
+    "punto",
+    "capitolo",
+    "§",
+)
+
+
+def is_ipv4(text: str) -> bool:
+    """Four octets that name a machine: not this one, not all of them."""
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return not (address.is_loopback or address.is_unspecified or address.is_multicast) and text != "255.255.255.255"
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return (
+        not (address.is_loopback or address.is_unspecified) and text.count(":") >= 3 and any(c.isdigit() for c in text)
+    )
+
+
+def _is_mac(text: str) -> bool:
+    return len(set(re.sub(r"[:.\-]", "", text).upper())) > 1
+
+
+_NAMED_HOST = shape(r"(?:host|addr|address|server|bind|listen|dns|gateway|ip)[\"']? ?[=:] ?[\"']?(?: \x00)")
+_VERSION = r"(?<![vV§].)(?<![0-9A-Za-z_].)(?<![.\-/=].)"
+_DOTTED = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
+NETWORK = (
+    Rule(
+        "IP_ADDRESS",
+        re.compile(r"[0-9](?<=[=:\"' ].)[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![\w.-])"),
+        is_ipv4,
+        0.1,
+        _NAMED_HOST,
+        0.85,
+        before=32,
+        after=0,
+        form=_DOTTED,
+    ),
+    Rule(
+        "IP_ADDRESS",
+        re.compile(r"[0-9]" + _VERSION + r"[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?<=[.0-9]{8})(?![\w-])(?!\.[0-9])"),
+        is_ipv4,
+        0.85,
+        unless=_NO_ADDRESS,
+        form=_DOTTED,
+    ),
+    Rule(
+        "IP_ADDRESS",
+        re.compile(r"[0-9]" + _VERSION + r"(?:\.[0-9]){3}(?![\w-])(?!\.[0-9])"),
+        is_ipv4,
+        0.3,
+        _ADDRESS_WORDS,
+        before=20,
+        after=0,
+        form=_DOTTED,
+    ),
+    Rule(
+        "IP_ADDRESS",
+        re.compile(
+            r"[0-9A-Fa-f:](?<![\w:.].)(?=[0-9A-Fa-f]{0,3}:)[0-9A-Fa-f:]{5,38}(?:[0-9]{1,3}(?:\.[0-9]{1"
+            r",3}){3})?(?![\w:])"
+        ),
+        _is_ipv6,
+        0.9,
+        form=re.compile(r":[0-9A-Fa-f]{0,4}:"),
+    ),
+    Rule(
+        "MAC_ADDRESS",
+        re.compile(r"[0-9A-Fa-f](?<![\w:-].)[0-9A-Fa-f](?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w:-])"),
+        None,
+        0.95,
+        form=re.compile(r"[:-][0-9A-Fa-f]{2}[:-]"),
+    ),
+    Rule(
+        "MAC_ADDRESS",
+        re.compile(r"[0-9A-Fa-f](?<![\w.].)[0-9A-Fa-f]{3}(?:\.[0-9A-Fa-f]{4}){2}(?![\w.])"),
+        _is_mac,
+        0.4,
+        Words("mac", "ethernet", "hardware", "wlan", "lan"),
+        form=re.compile(r"\.[0-9A-Fa-f]{4}\."),
+    ),
+)
