@@ -54,8 +54,8 @@ def init(
         told = {"recovery_key": words} if words else {}
         print_json({"data": str(settings.data), "key": made.key_place, "administrator": admin_email, **told})
         return
-    out.print(f"Data folder: {settings.data} (encrypted)")
-    out.print(f"Key:         {made.key_place}")
+    out.print(f"Data folder: {settings.data} (encrypted)", soft_wrap=True)
+    out.print(f"Key:         {made.key_place}", soft_wrap=True)
     out.print("Without the key nobody can read the data, you included: keep a copy of it in a safe place.")
     if words:
         show_recovery_key(words)
