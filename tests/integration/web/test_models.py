@@ -40,7 +40,7 @@ async def test_the_page_says_what_answers_and_what_would_be_better(
     for model in installed.app.catalogue:
         if model.is_chat:
             assert model.title in page
-    assert re.search(r"C’est le seul moment où Intramuros sort des murs", page)
+    assert re.search(r"Intramuros sort une fois des murs : il télécharge un fichier depuis", page)
     assert f"Modèle : {tiny.title} · réponses citées mot pour mot" in text_of(await people.alice.get("/keys"))
 
 
