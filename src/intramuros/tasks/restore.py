@@ -10,8 +10,12 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from intramuros.accounts.caller import LOCAL
 from intramuros.audit.record import Audit
@@ -29,7 +33,7 @@ from intramuros.security.keys import DataKeys
 from intramuros.security.subject_keys import FOLDER_NAME as SUBJECTS
 from intramuros.security.subject_keys import SubjectKeys
 from intramuros.settings import Settings
-from intramuros.storage import key_check, swap
+from intramuros.storage import facts, key_check, swap
 from intramuros.storage.backups import checking, restoring
 from intramuros.storage.backups.ledger import Ledger, present_keys
 from intramuros.storage.backups.making import BLOBS, DATABASE, KEYS, Progress
@@ -37,10 +41,14 @@ from intramuros.storage.backups.manifest import Manifest
 from intramuros.storage.backups.place import Place
 from intramuros.storage.backups.sealing import Opened, Subject
 from intramuros.storage.blobs import Blobs
-from intramuros.storage.database import open_database
+from intramuros.storage.database import Database, open_database
+from intramuros.storage.schema import erasures
 from intramuros.storage.use import alone
-from intramuros.tasks.backup import silent
+from intramuros.tasks.backup import PLACES_FACT, silent
 from intramuros.tasks.rotate import rewrap_models
+
+ERASED_FACT = "erased_before_restore"
+"""Who was erased from the data that a restore replaced: what came back knows nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +77,15 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """What opens a backup: its data keys, the keys of subjects, and the `keys.json` that gave the data keys."""
+    """What opens a backup: its data keys, the keys of subjects, and the `keys.json` that gave the data keys.
+
+    `erased`: who the present data knows to be erased.
+    """
 
     data: DataKeys
     subjects: dict[Subject, bytes]
     description: str
+    erased: frozenset[Subject] = frozenset()
 
 
 def open_backup(place: Place, backup: str, settings: Settings, *, words: str | None = None) -> Keyring:
@@ -86,19 +98,56 @@ def open_backup(place: Place, backup: str, settings: Settings, *, words: str | N
     instance = place.read(backup).instance
     present = None if words else _present(settings, instance)
     keys, description = _data_keys(place, backup, settings, words, present)
-    # The present ledger knows of what was erased since the last backup, too.
-    newest = present_keys(SubjectKeys(settings.data / SUBJECTS, present.data)) if present else {}
-    if present and newest and present.subjects == keys.subjects:
-        return Keyring(keys, newest, description)
+    newest, history = _known_here(settings, present)
+    # The present ledger knows of what was erased since the last backup, too, unless it is older than the backup.
+    is_newer = history is None or history.last_backup_at >= place.read(backup).made_at
+    erased = history.erased if history else frozenset()
+    if present and newest and is_newer and present.subjects == keys.subjects:
+        return Keyring(keys, newest, description, erased)
     kept = Ledger(place.path)
     try:
         found = kept.open(instance=instance, data_key=keys.data)
     except BackupDamaged:
         newer = _described(kept.description(), folder, settings, words)  # the data key was changed since
         found = kept.open(instance=instance, data_key=newer.data)
-    if newest:  # of another generation: what has no key in it is erased, though no erasure reached this folder
+    if newest and is_newer:  # of another generation: what has no key in it is erased, though no erasure reached this
         found = {subject: key for subject, key in found.items() if subject in newest}
-    return Keyring(keys, found, description)
+    else:  # what it has no key of may have come later
+        found = {subject: key for subject, key in found.items() if subject not in erased}
+    return Keyring(keys, found, description, erased)
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """What data knows of its past: when the last backup of it was made (0 if never), and who was erased from it."""
+
+    last_backup_at: float
+    erased: frozenset[Subject]
+
+
+def _known_here(settings: Settings, present: DataKeys | None) -> tuple[dict[Subject, bytes], _History | None]:
+    """The keys of subjects that the present data has, and its history; None if its database can't be read."""
+    if present is None:
+        return {}, None
+    newest = present_keys(SubjectKeys(settings.data / SUBJECTS, present.data))
+    path = settings.data / DATABASE
+    if not path.exists():
+        return newest, None
+    database = Database(path, present.database)
+    try:
+        with database.read() as connection:
+            return newest, _history(connection)
+    except (IntramurosError, SQLAlchemyError):  # damaged, or of a version without erasures
+        return newest, None
+    finally:
+        database.close()
+
+
+def _history(connection: Connection) -> _History:
+    made = [one["made_at"] for one in facts.get(connection, PLACES_FACT, {}).values()]
+    erased = {(row.kind, row.subject) for row in connection.execute(select(erasures.c.kind, erasures.c.subject))}
+    erased |= {(kind, subject) for kind, subject in facts.get(connection, ERASED_FACT, [])}
+    return _History(max(made, default=0.0), frozenset(erased))
 
 
 def _data_keys(
@@ -168,7 +217,7 @@ def restore(
             keys = key_files.rewrap(
                 staged, keys, key_file=chosen.key_file, passphrase=chosen.passphrase, use_keyring=chosen.use_keyring
             )
-        _settle(staged, keys, manifest)
+        _settle(staged, keys, manifest, erased=ring.erased | opened.gone)
         models: list[str] = []
         present = _present(settings, manifest.instance)
         if present and present.data != keys.data:  # the sealed models that stay are to open with the keys that come
@@ -244,9 +293,16 @@ def _bring(
     return staged, opened
 
 
-def _settle(staged: Path, keys: DataKeys, manifest: Manifest) -> None:
-    """Brings the database to this version and writes the restore into its audit."""
+def _settle(staged: Path, keys: DataKeys, manifest: Manifest, *, erased: AbstractSet[Subject]) -> None:
+    """Brings the database to this version, tells it who is erased and writes the restore into its audit."""
     key_check.write(staged / DATABASE, keys.database)
+    database = open_database(staged / DATABASE, keys.database)
+    try:
+        with database.write() as connection:
+            known = {(kind, subject) for kind, subject in facts.get(connection, ERASED_FACT, [])}
+            facts.put(connection, ERASED_FACT, sorted(known | erased))
+    finally:
+        database.close()
     with (
         _audit(staged, keys) as audit,
         audit.entry_sync("backup.restore", by=LOCAL, object=manifest.id, via="cli") as entry,

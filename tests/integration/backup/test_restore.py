@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from intramuros.storage.erasable import Subject
 from intramuros.storage.schema import conversation_aliases, documents, now, users
 from intramuros.tasks.backup import verify
 from intramuros.tasks.restore import NewKey, forget, restore, undo
+from intramuros.tasks.rotate_deep import finish
 from tests.support import installation
 from tests.support.installation import Installation, texts
 
@@ -155,6 +157,42 @@ def test_what_was_erased_since_stays_erased(
         assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
     assert len([p for p in (target.data / "blobs").rglob("*") if p.is_file()]) == 3
     app.close()
+
+
+@pytest.mark.parametrize("deep", [True, False])
+def test_what_came_after_older_data_comes_back_and_what_it_erased_does_not(
+    here: Installation, tmp_path: Path, deep: bool
+) -> None:
+    """Older data, such as an image of the machine, is put back; then a backup made later takes its place."""
+    older, to = tmp_path / "older", tmp_path / "later"
+    shutil.copytree(here.data, older)
+    if deep:
+        finish(here.settings)
+    app = here.open()
+    later = app.projects.create("Later", LOCAL)
+    installation.add(app, later.id, "zanzibar later")
+    app.backup.make(to)
+    app.close()
+    present = here.elsewhere(older)
+    app = Installation(present, here.projects).open()
+    app.erasure.run(Subject("project", here.projects["Project 1"]), by="local")
+    app.close()
+    done = restore(Place(to), newest(to), present, replace=True)
+    assert done.gone == 1, "a project that came later counts as erased, or one that was erased came back"
+    back = all_texts(Installation(present, here.projects))
+    assert back == {"zanzibar later", *(f"zanzibar 0 {number}" for number in range(3))}
+
+
+def test_what_a_restore_left_out_stays_out_of_the_next_one(here: Installation, to: Path, tmp_path: Path) -> None:
+    """Also when that is from a folder which no erasure reached, and the data that came back knows nothing of any."""
+    unplugged = tmp_path / "unplugged"
+    shutil.copytree(to, unplugged)
+    app = here.open()
+    app.erasure.run(Subject("project", here.projects["Project 1"]), by="local")
+    app.close()
+    for folder in (to, unplugged, unplugged):
+        assert restore(Place(folder), newest(folder), here.settings, replace=True).gone == 1
+        assert all_texts(here) == {f"zanzibar 0 {number}" for number in range(3)}
 
 
 def test_after_new_data_keys_older_backups_still_open(here: Installation, to: Path, tmp_path: Path) -> None:
