@@ -29,6 +29,7 @@ from intramuros.engines.probing import Probes
 from intramuros.engines.route import Route, Target
 from intramuros.engines.routed import RoutedEngine
 from intramuros.engines.routing import Routing
+from intramuros.engines.trial import Trials
 from intramuros.engines.upstream import LOCAL
 from intramuros.errors import (
     BadRequest,
@@ -80,6 +81,7 @@ class Router:
     draw: Callable[[], float] = random.random
     wrap: Callable[[Target, Engine], Engine] = lambda _target, engine: engine
     """What a drill puts around the engines of targets."""
+    trials: Trials = field(default_factory=Trials)
     budget: RetryBudget = field(init=False)
     probes: Probes = field(init=False)
     _lines: dict[str, Line] = field(default_factory=dict)

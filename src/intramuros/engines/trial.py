@@ -6,17 +6,19 @@ Called by the doors of administrators. It sends nothing but one fixed sentence, 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from intramuros.engines.remote import RemoteEngine
 from intramuros.engines.upstream import Upstream
 from intramuros.errors import IntramurosError
+from intramuros.storage.schema import new_id
 
 SENTENCE = {"messages": [{"role": "user", "content": "Reply with one word: ready"}], "max_tokens": 8}
 DEFAULT_TAG = ":latest"
 """Ollama lists `name:latest` and knows it as `name` too."""
+MOST_KEPT, KEPT_S = 32, 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,29 @@ class Trial:
     def to_json(self) -> dict[str, Any]:
         """As it is shown."""
         return asdict(self)
+
+
+@dataclass(slots=True)
+class Trials:
+    """What the latest trials found, in memory, for the page that a browser is sent to after one."""
+
+    clock: Callable[[], float] = time.monotonic
+    _kept: dict[str, tuple[float, str, str, Trial]] = field(default_factory=dict)
+
+    def keep(self, trial: Trial, *, of: str, version: str) -> str:
+        """Keeps a trial of the upstream `of`, described as `version`, for some minutes; returns its id."""
+        while len(self._kept) >= MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[identity := new_id()] = (self.clock(), of, version, trial)
+        return identity
+
+    def find(self, identity: str, *, versions: Mapping[str, str]) -> tuple[str, Trial] | None:
+        """The upstream and how it did, unless that is long ago or of how it was described before."""
+        kept = self._kept.get(identity)
+        if kept is None:
+            return None
+        at, of, version, trial = kept
+        return (of, trial) if versions.get(of) == version and self.clock() - at <= KEPT_S else None
 
 
 async def try_out(upstream: Upstream, *, ask: str | None = None) -> Trial:

@@ -63,8 +63,7 @@ async def change(visit: Visit) -> Response:
         return await run_in_threadpool(_refused, visit, error, upstream_form.typed(form))
     if form.get("then") != "test":
         return redirect(f"{PATH}#upstream-{after.name}")
-    trial = await try_out(after)
-    return await run_in_threadpool(_one, visit, after, tried=trial, is_saved=True)
+    return redirect(f"{PATH}/{after.name}?done=saved&tried={await _try_out(visit, after)}")
 
 
 async def test(visit: Visit) -> Response:
@@ -72,8 +71,7 @@ async def test(visit: Visit) -> Response:
     visit.check_token((await read_form(visit.request)).get("csrf"))
     upstream = await run_in_threadpool(visit.app.router.routing.upstream, visit.path("upstream"))
     visit.entry.about(upstream.name)
-    trial = await try_out(upstream)
-    return await run_in_threadpool(page, visit, tried=(upstream.name, trial))
+    return redirect(f"{PATH}?tried={await _try_out(visit, upstream)}")
 
 
 def remove(visit: Visit, form: Form) -> Response:
@@ -121,7 +119,6 @@ def page(
     *,
     said: IntramurosError | None = None,
     shown: Problem | None = None,
-    tried: tuple[str, Trial] | None = None,
     typed: Mapping[str, str] | None = None,
     route: Mapping[str, str] | None = None,
 ) -> Response:
@@ -129,15 +126,16 @@ def page(
     router = visit.app.router
     table = router.routing.table
     routes = router.routing.routes()
+    versions = {name: router.routing.version(one) for name, one in table.upstreams.items()}
     return visit.page(
         "upstreams.html",
         section="administration",
         status=said.status if said else 200,
         problem=shown or (_problem(visit, said) if said else None),
-        tried=tried and (tried[0], tried[1], _why(visit, tried[1])),
+        tried=_tried(visit, versions),
         upstreams=list(table.upstreams.values()),
         using={name: router.routing.routes_over(name) for name in table.upstreams},
-        versions={name: router.routing.version(one) for name, one in table.upstreams.items()},
+        versions=versions,
         consents=_consents(visit, table),
         routes=routes,
         answers_instead={route.name: name for route in routes if (name := _instead(visit, route.name))},
@@ -179,10 +177,9 @@ def _one(
     typed: Mapping[str, str] | None = None,
     was: str | None = None,
     is_other: bool = False,
-    tried: Trial | None = None,
-    is_saved: bool = False,
 ) -> Response:
     routing = visit.app.router.routing
+    version = routing.version(upstream)
     present = upstream_form.values_of(upstream, visit.words)
     return visit.page(
         "upstream.html",
@@ -191,12 +188,12 @@ def _one(
         problem=_problem(visit, said) if said else None,
         upstream=upstream,
         values=present if typed is None else typed,
-        was=routing.version(upstream) if was is None else was,
+        was=version if was is None else was,
         others=upstream_form.differing(typed, present, visit.words) if typed is not None and is_other else [],
         using=routing.routes_over(upstream.name),
         has_consents=any(consent.upstream == upstream.name for consent in routing.table.consents),
-        tried=tried and (upstream.name, tried, _why(visit, tried)),
-        is_saved=is_saved,
+        tried=_tried(visit, {upstream.name: version}),
+        is_saved=said is None and visit.request.query_params.get("done") == "saved",
         waits=upstream_form.WAITS,
     )
 
@@ -225,9 +222,20 @@ def _problem(visit: Visit, said: IntramurosError) -> Problem:
     return shown
 
 
-def _why(visit: Visit, trial: Trial) -> str:
-    """Why an upstream did not answer, in plain words."""
-    return visit.words.or_else(f"upstreams.why.{trial.code}", "") if trial.code else ""
+async def _try_out(visit: Visit, upstream: Upstream) -> str:
+    """Tries it, and keeps how that went for the page that comes next: the id there."""
+    trial = await try_out(upstream)
+    router = visit.app.router
+    return router.trials.keep(trial, of=upstream.name, version=router.routing.version(upstream))
+
+
+def _tried(visit: Visit, versions: Mapping[str, str]) -> tuple[str, Trial, str] | None:
+    """How the trial went that sent the browser here: of which upstream, and in plain words why it did not answer."""
+    found = visit.app.router.trials.find(visit.request.query_params.get("tried", ""), versions=versions)
+    if found is None:
+        return None
+    name, trial = found
+    return name, trial, visit.words.or_else(f"upstreams.why.{trial.code}", "") if trial.code else ""
 
 
 def _instead(visit: Visit, name: str) -> str:
