@@ -187,11 +187,23 @@ def test_a_batch_is_begun_with_a_file_sent_before_and_ended(house: House) -> Non
     house.installation.run("batch", "show", browser.one("main code").text)
 
 
+@pytest.fixture(scope="module")
+def batch(house: House) -> str:
+    """The page of a batch that is over, with an answer and a line that failed."""
+    asked = {"model": "tiny", "max_tokens": 8, "messages": [{"role": "user", "content": "Bonjour"}]}
+    line = {"custom_id": "q1", "method": "POST", "url": "/v1/chat/completions", "body": asked}
+    file = house.installation.folder / "two.jsonl"
+    file.write_text(json.dumps(line) + "\nno request", encoding="utf-8")
+    browser = house.go("/batches")
+    browser.one("#new-file").send_keys(str(file))
+    browser.one("form[data-upload] button").click()
+    browser.wait(lambda: "1 ligne en échec" in browser.text("main"), "it is never over")
+    return urlsplit(browser.driver.current_url).path
+
+
 @pytest.mark.parametrize("path", ["/models", PAGE, "/batches", "/administration/batches", "batch"])
-def test_the_pages_fit_a_phone_in_both_languages(house: House, path: str) -> None:
-    if path == "batch":
-        path = urlsplit(house.go("/batches").one("#batches th a").get_attribute("href") or "").path
-    house.check_on_a_phone(path)
+def test_the_pages_fit_a_phone_in_both_languages(house: House, batch: str, path: str) -> None:
+    house.check_on_a_phone(batch if path == "batch" else path)
 
 
 def test_no_page_asked_for_anything_outside_and_none_complained(house: House) -> None:
