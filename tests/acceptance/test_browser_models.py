@@ -177,6 +177,30 @@ def test_a_batch_is_begun_on_its_page_and_followed_to_its_end(house: House, tmp_
     assert [json.loads(one)["custom_id"] for one in answers] == ["1", "2", "3"]
 
 
+def test_a_batch_is_begun_without_a_script(house: House, tmp_path: Path) -> None:
+    wrong, right = tmp_path / "faux.jsonl", tmp_path / "sans script.jsonl"
+    wrong.write_text("rien", encoding="utf-8")
+    asked = {"model": "tiny", "max_tokens": 8, "messages": [{"role": "user", "content": "Bonjour"}]}
+    line = {"custom_id": "q1", "method": "POST", "url": "/v1/chat/completions", "body": asked}
+    right.write_text(json.dumps(line), encoding="utf-8")
+    browser = house.browser
+    browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        house.go("/batches")
+        browser.one("form[data-upload] button").click()
+        browser.wait(lambda: "Choisissez un fichier." in browser.text(".notice.bad"))
+        browser.one("#new-file").send_keys(str(wrong))
+        browser.one("form[data-upload] button").click()
+        browser.wait(lambda: "ne dit pas de quel genre" in browser.text(".notice.bad"))
+        browser.one("#new-file").send_keys(str(right))
+        browser.one("form[data-upload] button").click()
+        browser.wait(lambda: "Lot du" in browser.text("h1"), "it is not begun")
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    browser.driver.refresh()
+    browser.wait(lambda: "1 sur 1" in browser.text("#batches"), "it is never over")
+
+
 def test_a_batch_is_begun_with_a_file_sent_before_and_ended(house: House) -> None:
     browser = house.go("/batches")
     sent = Select(browser.one("#file"))

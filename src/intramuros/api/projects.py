@@ -18,7 +18,7 @@ from intramuros.accounts.projects import Project, Projects, Role
 from intramuros.api.errors import error_object
 from intramuros.api.request import as_json, caller_of, entry_of
 from intramuros.api.shapes import Shape, whole, words
-from intramuros.api.uploads import Uploads
+from intramuros.app.uploads import Uploads
 from intramuros.documents.library import Document, Library
 from intramuros.errors import DocumentError, TooLarge
 from intramuros.privacy.erase.erasure import Erasure

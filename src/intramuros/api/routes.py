@@ -19,9 +19,9 @@ from intramuros.api.privacy import PrivacyRoutes
 from intramuros.api.projects import ProjectRoutes
 from intramuros.api.quotas import QuotaRoutes
 from intramuros.api.sharing import SharingRoutes
-from intramuros.api.uploads import Uploads
 from intramuros.api.upstreams import UpstreamRoutes
 from intramuros.app import App
+from intramuros.app.uploads import Uploads
 from intramuros.security.crypto import derive
 
 

@@ -349,7 +349,7 @@ RULES = (
     Rule("POST", "/keys/{key}/revoke", "key.revoke"),
     Rule("GET", "/batches", "batches.list"),
     Rule("GET", "/batches/live", "batches.watch"),
-    Rule("POST", "/batches", "batch.create"),
+    Rule("POST", "/batches", "batch.create", body=Body.UPLOAD),
     Rule("POST", "/batches/upload", "batch.create", body=Body.UPLOAD),
     Rule("GET", "/batches/example", "batches.list"),
     Rule("GET", "/batches/{batch}", "batch.show"),

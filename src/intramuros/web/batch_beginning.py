@@ -1,7 +1,8 @@
 """Beginning a batch from its page: with a file of one's computer, or one that was sent before. Called by the router.
 
-A file comes as the plain body of its own request, as documents do. What a door for programs would refuse is refused
-here too; what is in the lines is looked at when the batch is read in, and each bad one is reported on its page.
+A script sends a file as the plain body of its own request, as documents come; without one the form itself brings it,
+and it is held in memory. What a door for programs would refuse is refused here too; what is in the lines is looked at
+when the batch is read in, and each bad one is reported on its page.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from urllib.parse import unquote
 import anyio
 import anyio.to_thread
 import orjson
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
+from intramuros.app.uploads import Uploads
 from intramuros.errors import BadRequest, IntramurosError
 from intramuros.security.crypto import Readable
 from intramuros.tasks.batch import Batch
@@ -26,7 +30,7 @@ from intramuros.tasks.batch_output import Reading
 from intramuros.web.batches import address_of, page
 from intramuros.web.documents import Body
 from intramuros.web.problems import problem
-from intramuros.web.visit import Form, Visit, redirect
+from intramuros.web.visit import Visit, redirect
 
 UPLOADS_AT_ONCE = 8
 PIECE_BYTES = 64 * 1024
@@ -37,14 +41,26 @@ class Beginning:
     """What the form and its script send."""
 
     _limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(UPLOADS_AT_ONCE))
+    _uploads: Uploads = field(default_factory=Uploads)
 
-    def begin(self, visit: Visit, form: Form) -> Response:
-        """With a file that was sent before."""
+    async def begin(self, visit: Visit) -> Response:
+        """With the file that the form brings, or else with one that was sent before."""
+        form = await self._uploads.form(visit.request)
+        texts = {name: part for name, part in form.multi_items() if isinstance(part, str)}
+        visit.check_token(texts.get("csrf"))
+        endpoint, new = texts.get("endpoint", ""), form.get("new")
+
+        def begun() -> Batch:
+            if isinstance(new, UploadFile) and new.filename:
+                return _of_new(visit, new.filename, new.file, endpoint)
+            return _of_sent(visit, texts.get("file", ""), endpoint)
+
         try:
-            batch = _of_sent(visit, form.get("file", ""), form.get("endpoint", ""))
+            batch = await anyio.to_thread.run_sync(begun, limiter=self._limiter)
         except IntramurosError as error:
             visit.entry.note(error=error.code)
-            return page(visit, said=problem(error, visit.words), status=error.status)
+            said = problem(error, visit.words)
+            return await run_in_threadpool(page, visit, said=said, status=error.status)
         return redirect(address_of(visit, batch))
 
     async def upload(self, visit: Visit) -> Response:

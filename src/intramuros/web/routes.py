@@ -137,7 +137,7 @@ def routes(app: App) -> list[BaseRoute]:
         Route("/administration/backups", live(backups.make), methods=["POST"]),
         Route(batches.PATH, shown(batches.show), methods=["GET"]),
         Route(batches.PATH + "/live", live(batches.live), methods=["GET"]),
-        Route(batches.PATH, sent(beginning.begin), methods=["POST"]),
+        Route(batches.PATH, live(beginning.begin), methods=["POST"]),
         Route(batches.PATH + "/upload", live(beginning.upload), methods=["POST"]),
         Route(batches.PATH + "/example", shown(example), methods=["GET"]),
         Route(batches.ONE + "/live", live(batches.live_one), methods=["GET"]),

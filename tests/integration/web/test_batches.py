@@ -108,25 +108,50 @@ async def test_one_is_begun_with_a_file(people: People, installed: Installed) ->
     assert (record.object, record.outcome) == (batch.id, "ok") and "demandes" not in str(record.facts)
 
 
+async def test_one_is_begun_with_a_file_that_the_form_brings(people: People, installed: Installed) -> None:
+    """As it comes from a browser that runs no script: with the same limits, checks and record."""
+    by, app = caller(installed, "alice"), installed.app
+    example = (await people.alice.get("/batches/example")).body
+    answer = await people.alice.send("/batches", new=("mes demandes.jsonl", example), file="", endpoint="")
+    [batch] = app.batches.list(by=by)
+    assert answer.status == 303 and answer.headers["location"] == f"/batches/batch_{batch.id}"
+    done = await over(installed, batch)
+    assert (done.completed, done.failed) == (3, 0)
+    assert [file.name for file in app.files.list(by=by, purpose="batch")] == ["mes demandes.jsonl"]
+    [record] = installed.records("batch.create")
+    assert (record.object, record.outcome) == (batch.id, "ok") and "demandes" not in str(record.facts)
+
+    for wrong in (b"", b"no json", b'{"url": "/v1/nothing"}'):
+        refused = await people.alice.send("/batches", new=("in.jsonl", wrong), endpoint="")
+        assert refused.status == 400 and "ne dit pas de quel genre" in text_of(refused)
+    assert 'name="new"' in refused.body.decode(), "the form is there to try again"
+    assert (await people.alice.send("/batches", csrf_token="no", new=("in.jsonl", example))).status == 403
+    assert (await people.stranger.send("/batches", new=("in.jsonl", example))).status == 401
+    most = app.settings.upload_mib * 2**20
+    large = await people.alice.send("/batches", new=("in.jsonl", bytes(most + 2**17)), endpoint="/v1/chat/completions")
+    assert large.status == 413 and "INTRAMUROS_UPLOAD_MIB pour les fichiers" in text_of(large)
+    assert len(app.batches.list(by=by)) == 1 and len(app.files.list(by=by, purpose="batch")) == 1
+
+
 async def test_one_is_begun_with_a_file_that_was_sent_before(people: People, installed: Installed) -> None:
     """Which stays its person's, also where a batch that came with its file would take it along."""
     by, app = caller(installed, "alice"), installed.app
     for content, prefix in ((line("q"), "batch_"), (asked("q"), "msgbatch_")):
         file = app.files.add("sent.jsonl", "batch", io.BytesIO(json.dumps(content).encode()), by=by)
         assert f'value="{file.id}"'.encode() in (await people.alice.get("/batches")).body
-        answer = await people.alice.post("/batches", file=file.id, endpoint="")
+        answer = await people.alice.send("/batches", new=("", b""), file=file.id, endpoint="")
         assert answer.status == 303 and answer.headers["location"].startswith(f"/batches/{prefix}")
         done = await over(installed, app.batches.list(by=by)[-1])
         assert (done.completed, done.failed) == (1, 0) and app.files.get(file.id, by=by)
     assert file.id.encode() not in (await people.bob.get("/batches")).body
-    assert (await people.bob.post("/batches", file=file.id)).status == 404
+    assert (await people.bob.send("/batches", file=file.id)).status == 404
 
 
 async def test_what_can_not_be_begun_says_why(
     people: People, installed: Installed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by, app = caller(installed, "alice"), installed.app
-    refused = await people.alice.post("/batches", file="", endpoint="")
+    refused = await people.alice.send("/batches", new=("", b""), file="", endpoint="")
     assert refused.status == 400 and "Choisissez un fichier." in text_of(refused)
     for content in (b"", b"no json", b'{"url": "/v1/nothing"}', b"[" * 5000, b"\xff\xfe{}"):
         refused = await uploaded(people.alice, content)

@@ -15,7 +15,7 @@ from intramuros.api.body import parse_object
 from intramuros.api.openai import fields
 from intramuros.api.openai.fields import Fields, inside, not_used_header, number, several, words
 from intramuros.api.openai.forms import body_of
-from intramuros.api.uploads import Uploads
+from intramuros.app.uploads import Uploads
 from intramuros.errors import BadRequest
 from intramuros.tasks.media import MediaTask
 

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from intramuros.api.openai.listing import bare, page
 from intramuros.api.request import as_json, caller_of, entry_of
-from intramuros.api.uploads import Uploads
+from intramuros.app.uploads import Uploads
 from intramuros.errors import BadRequest
 from intramuros.tasks.files import LONGEST_S, SHORTEST_S, Files, StoredFile, no_file
 

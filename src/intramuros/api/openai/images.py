@@ -20,7 +20,7 @@ from intramuros.api.openai.fields import Fields, not_used_header, whole, words
 from intramuros.api.openai.forms import body_of
 from intramuros.api.openai.pictures import check_bytes
 from intramuros.api.request import as_json
-from intramuros.api.uploads import Uploads
+from intramuros.app.uploads import Uploads
 from intramuros.errors import BadRequest
 from intramuros.tasks.complete import DEFAULT_MODEL
 from intramuros.tasks.media import MediaTask

@@ -24,8 +24,8 @@ from intramuros.api.openai.stored import Keeping, StoredCompletions
 from intramuros.api.openai.vector_store_files import Attaching, VectorStoreFileRoutes
 from intramuros.api.openai.vector_store_search import VectorStoreSearch
 from intramuros.api.openai.vector_stores import VectorStoreRoutes
-from intramuros.api.uploads import Uploads
 from intramuros.app import App
+from intramuros.app.uploads import Uploads
 from intramuros.models.embedding import may_cut
 from intramuros.tasks.batch_door import LineDoor
 from intramuros.tasks.continuing import ContinueTask

@@ -25,7 +25,6 @@ async function watch() {
 /** A chosen file goes as the plain body of its own request; one that was sent before is named by the form. */
 function listen() {
   const [chosen, sent, refused] = ["#new-file", "#file", "[data-refused]"].map((one) => begins.querySelector(one));
-  begins.querySelector("[data-scripted]").hidden = false;
   begins.addEventListener("submit", (event) => {
     if (sent?.value && !chosen.files.length) return;
     event.preventDefault();

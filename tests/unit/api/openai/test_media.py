@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from intramuros.accounts.caller import LOCAL
 from intramuros.api.openai.audio import Audio
 from intramuros.api.openai.images import Images
-from intramuros.api.uploads import Uploads
+from intramuros.app.uploads import Uploads
 from intramuros.observability.metrics import Metrics
 from intramuros.tasks.complete import CompleteTask
 from intramuros.tasks.media import MediaTask

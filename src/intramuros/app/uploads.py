@@ -1,6 +1,7 @@
 """Files out of a `multipart/form-data` body, kept in memory: a plain copy of a document must never touch the disk.
 
-Called by the routes that take files. Bounded: the guard limits each body, and only a few are read at once.
+Called by the routes of APIs and pages that take files. Bounded: the guard limits each body, and only a few are read at
+once.
 """
 
 from __future__ import annotations
