@@ -22,23 +22,33 @@ class while_connected:  # noqa: N801 - reads as what it does, like the functions
     Raises: ClientGone in place of that cancellation.
     """
 
-    __slots__ = ("_is_gone", "_receive", "_task", "_watcher")
+    __slots__ = ("_beginning", "_is_gone", "_receive", "_task", "_watcher")
 
     def __init__(self, receive: Receive) -> None:
         self._receive, self._is_gone = receive, False
 
     async def __aenter__(self) -> None:
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None
         self._task: asyncio.Task[Any] = task
-        self._watcher = asyncio.create_task(self._watch())
+        self._watcher: asyncio.Task[None] | None = None
+        # Nothing can be heard of the client before the loop's next turn: what has its answer by then needs no watcher.
+        self._beginning: asyncio.Handle | None = loop.call_soon(self._begin)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._watcher.cancel()
+        assert self._beginning is not None
+        self._beginning.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        self._beginning = self._watcher = None  # they know this: it must not be left to the garbage collector
         if kind is asyncio.CancelledError and self._is_gone and not self._task.uncancel():
             raise ClientGone from None
+
+    def _begin(self) -> None:
+        self._watcher = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -233,8 +233,9 @@ class Guard:
                 raise NotAllowed(f"Only {access.value} may do this.", hint="Ask one of them, or sign in as one.")
             if call.rule.recent and caller.key_id is None and now() - caller.proven_at > PROOF_S:
                 raise ProofNeeded
-            call.scope["state"]["admit"] = partial(self._check_limits, call, caller)
-            if not call.rule.told_by_body:
+            if call.rule.told_by_body:
+                call.scope["state"]["admit"] = partial(self._check_limits, call, caller)
+            else:
                 self._check_limits(call, caller, spends=call.rule.spends)
         check_origin(call.scope["method"], call.headers)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -334,6 +335,28 @@ async def test_what_is_sent_to_nobody_does_not_count_as_an_answer(guarded: Guard
 
     await soon(Client(guarded.around(polite)).call("POST", "/v1/chat/completions", leave_after=3, headers=KEY))
     assert guarded.record.outcome == "interrupted"
+
+
+@pytest.mark.parametrize("turns", [0, 3])
+async def test_what_was_answered_leaves_nothing_to_the_garbage_collector(guarded: Guarded, turns: int) -> None:
+    async def chat(scope: Scope, receive: Receive, send: Send) -> None:
+        async with while_connected(receive):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"ok"})
+
+    def left() -> set[int]:
+        return {id(one) for one in gc.get_objects() if isinstance(one, exchange.Exchange | while_connected)}
+
+    guard, before = guarded.around(chat), left()
+    gc.disable()
+    try:
+        await asyncio.create_task(Client(guard).call("POST", "/v1/chat/completions", headers=KEY))
+        await asyncio.sleep(0)
+        assert left() == before
+    finally:
+        gc.enable()
 
 
 async def test_a_request_stopped_with_the_server_leaves_one_record(guarded: Guarded) -> None:
