@@ -380,3 +380,14 @@ def kind_of(value: object) -> str:
         dict: "an object",
     }
     return names.get(type(value), "something else")
+
+
+def error_kind(code: str) -> type[IntramurosError]:
+    """The class of this code, of an error that was written down; the base if there is none any more."""
+    waiting = [IntramurosError]
+    while waiting:
+        kind = waiting.pop()
+        if kind.__dict__.get("code") == code:
+            return kind
+        waiting += kind.__subclasses__()
+    return IntramurosError

@@ -46,6 +46,14 @@ def routes(app: App) -> list[BaseRoute]:
         *ErasureRoutes(app.projects, app.conversations, app.erasure, app.retention).routes(),
         *UpstreamRoutes(app.router, app.users).routes(),
         *PrivacyRoutes(app.redactor, app.directory, key=derive(app.keys.data, "aliases")).routes(),
-        Route("/health", Health(app.isolation).show, methods=["GET"]),
-        Route("/metrics", MetricsPage(app.metrics, app.pool, app.router, app.audit).show, methods=["GET"]),
+        Route(
+            "/health",
+            Health(app.isolation, app.identity, app.audit, app.backup, app.settings).show,
+            methods=["GET"],
+        ),
+        Route(
+            "/metrics",
+            MetricsPage(app.metrics, app.pool, app.router, app.audit, backup=app.backup, settings=app.settings).show,
+            methods=["GET"],
+        ),
     ]

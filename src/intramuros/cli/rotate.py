@@ -115,6 +115,7 @@ def _deep(data: Path | None, *, as_json: bool) -> None:
         )
         out.print(
             "What opens the data is the same as before. Make a backup now, to a new folder: intramuros backup FOLDER."
+            " If the server makes its own, name that in INTRAMUROS_BACKUP_FOLDER: to the old one they are refused."
             " Earlier backups still open with that and their own folder's keys: delete them when you can.",
             soft_wrap=True,
         )

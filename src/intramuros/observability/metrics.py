@@ -46,6 +46,18 @@ class Metrics:
             ("place",),
             registry=self.registry,
         )
+        self._backup_ok = Gauge(
+            "intramuros_backup_ok",
+            "1 while scheduled backups are made in time and whole, else 0; missing without a schedule",
+            ("folder",),
+            registry=self.registry,
+        )
+        self._backup_at = Gauge(
+            "intramuros_backup_last_timestamp_seconds",
+            "When the last scheduled backup was made; missing before the first",
+            ("folder",),
+            registry=self.registry,
+        )
         self._tokens = Counter("intramuros_tokens", "Tokens of generations", ("model", "kind"), registry=self.registry)
         self._first_token = Histogram(
             "intramuros_first_token_seconds",
@@ -111,6 +123,15 @@ class Metrics:
     def audit_copy(self, place: str, *, ok: bool) -> None:
         """Says how the audit's second place does."""
         self._audit_copy.labels(place).set(ok)
+
+    def backups(self, folder: str | None, *, ok: bool, last_at: float | None) -> None:
+        """Says how scheduled backups stand, and when the last was made (seconds since the epoch); None: no schedule."""
+        self._backup_ok.clear()
+        self._backup_at.clear()
+        if folder is not None:
+            self._backup_ok.labels(folder).set(ok)
+            if last_at is not None:
+                self._backup_at.labels(folder).set(last_at)
 
     def engines(self, states: dict[str, int]) -> None:
         """Sets how many engines are in each state now."""

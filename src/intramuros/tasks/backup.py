@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intramuros.errors import BackupDamaged, IntramurosError
+from intramuros.errors import BackupDamaged, IntramurosError, error_kind
 from intramuros.security.keys import DataKeys
 from intramuros.security.subject_keys import SubjectKeys
 from intramuros.storage import facts
@@ -25,8 +25,10 @@ from intramuros.storage.backups.place import Place
 from intramuros.storage.backups.sealing import Subject
 from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database
+from intramuros.storage.failures import from_system
 
 PLACES_FACT = "backup_places"
+FAILURES_FACT = "backup_failures"
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -40,6 +42,14 @@ class Listed:
     id: str
     manifest: Manifest | None
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why no backup to a folder could be made, and when that was tried last."""
+
+    at: float
+    error: IntramurosError
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +71,51 @@ class Backup:
         Raises: Conflict if the folder holds other things or a backup to it is being made, StorageFull, StorageCorrupt.
         """
         place = Place(to)
-        place.claim(self.keys.instance, data=self.data)
-        Ledger(place.path).check(self.data / KEYS)
-        with place.locked():
-            source = Source(
-                data=self.data,
-                instance=self.keys.instance,
-                database=self.database,
-                database_key=self.keys.database,
-                data_key=self.keys.data,
-                subjects=self.subjects,
-                blobs=self.blobs,
-            )
-            made = Making(source, place, progress=progress).run(models=self._models() if with_models else ())
-            self._remember(place.path, made.manifest)
-            if keep:
-                place.prune(keep=keep)
+        try:
+            place.claim(self.keys.instance, data=self.data)
+            self.check_generation(place.path)
+            with place.locked():
+                made = Making(self._source(), place, progress=progress).run(
+                    models=self._models() if with_models else ()
+                )
+                self._remember(place.path, made.manifest)
+                if keep:
+                    place.prune(keep=keep)
+        except OSError as error:
+            raise from_system(error, place.path / KEYS) from error
         return made
+
+    def check_generation(self, folder: Path) -> None:
+        """Raises: Conflict if the backups in a folder were made before a deep change of keys; OSError."""
+        Ledger(folder).check(self.data / KEYS)
+
+    def _source(self) -> Source:
+        return Source(
+            data=self.data,
+            instance=self.keys.instance,
+            database=self.database,
+            database_key=self.keys.database,
+            data_key=self.keys.data,
+            subjects=self.subjects,
+            blobs=self.blobs,
+        )
+
+    def note_failure(self, folder: Path, error: IntramurosError) -> None:
+        """Remembers why there is no backup, until the next one to this folder. Raises: StorageError."""
+        failure = {"at": time.time(), "code": error.code, "message": error.message, "hint": error.hint}
+        failure["kind"] = type(error).code
+        with self.database.write() as connection:
+            known = facts.get(connection, FAILURES_FACT, {})
+            facts.put(connection, FAILURES_FACT, {**known, _named(folder): failure})
+
+    def failure(self, folder: Path) -> Failure | None:
+        """Why the last try to back up to a folder was none; None if it was one."""
+        with self.database.read() as connection:
+            found = facts.get(connection, FAILURES_FACT, {}).get(_named(folder))
+        if found is None:
+            return None
+        kind = error_kind(found["kind"])
+        return Failure(found["at"], kind(found["message"], hint=found["hint"], code=found["code"]))
 
     def forget_erased(self) -> Sequence[str]:
         """Replaces the keys that backup folders hold by the present ones, after some were destroyed.
@@ -126,6 +164,8 @@ class Backup:
         }
         with self.database.write() as connection:
             facts.put(connection, PLACES_FACT, {**facts.get(connection, PLACES_FACT, {}), str(folder): last})
+            if failed := facts.get(connection, FAILURES_FACT, {}):
+                facts.put(connection, FAILURES_FACT, {name: one for name, one in failed.items() if name != str(folder)})
 
     def list(self, folder: Path) -> Sequence[Listed]:
         """The backups of a folder, the newest first."""
@@ -142,6 +182,10 @@ class Backup:
         return sorted(
             path for path in self.models_folder.glob("[!.]*/**/*") if path.is_file() and not path.name.startswith(".")
         )
+
+
+def _named(folder: Path) -> str:
+    return str(folder.expanduser().absolute())
 
 
 def verify(

@@ -1,7 +1,7 @@
 """Makes the server's backups when they are due, one after the other, with a record each.
 
-Called by `app` for as long as a server runs. A backup that fails is tried again; what went wrong stands in the log and
-in the audit.
+Called by `app` for as long as a server runs. A backup that fails is tried again; what went wrong stands in the log, in
+the audit, and with `tasks.backup_standing`, where administrators look.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from intramuros.accounts.caller import LOCAL
 from intramuros.audit.record import Audit
 from intramuros.errors import IntramurosError
 from intramuros.settings import Settings
 from intramuros.tasks.backup import Backup
+from intramuros.tasks.backup_standing import note_plan
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class BackupSchedule:
 
     async def run(self, stop: asyncio.Event, *, look_every_s: float = LOOK_EVERY_S) -> None:
         """Until `stop`; at once ends if none is asked for."""
+        await asyncio.to_thread(note_plan, self.backup, self.settings)
         if self.settings.backup_folder is None or not self.settings.backup_every_hours:
             return
         while not stop.is_set():
@@ -62,7 +65,16 @@ class BackupSchedule:
                 entry.note(size_bytes=made.manifest.size_bytes, results=made.copied, broken=len(made.manifest.damaged))
         except IntramurosError as error:
             log.warning("the backup was not made: %s", error.message)
+            if error.code != "backup_running":
+                await self._note(folder, error)
             return False
+        except Exception:
+            await self._note(folder, IntramurosError())
+            raise
         if made.manifest.damaged:
             log.warning("the backup lacks %d damaged stored files", len(made.manifest.damaged))
         return True
+
+    async def _note(self, folder: Path, error: IntramurosError) -> None:
+        with contextlib.suppress(IntramurosError):  # on a full disk; the backup is overdue soon
+            await asyncio.to_thread(self.backup.note_failure, folder, error)

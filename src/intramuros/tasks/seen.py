@@ -55,6 +55,14 @@ SAID = {
     "no_document": "no document is stored yet",
     "backup": "{backup}, {days} days old",
     "backup_old": "The last one is {days} days old: {backup}.",
+    "backup_failed": "The scheduled backup to {folder} failed: {what}",
+    "backup_refused": "The next scheduled backup to {folder} will be refused: {what}",
+    "backup_former_keys": (
+        "Scheduled backups to {folder} are refused since the change of keys: name a new folder in "
+        "INTRAMUROS_BACKUP_FOLDER."
+    ),
+    "backup_overdue": "The scheduled backup to {folder} is overdue: back up now, and look into the server's log.",
+    "backup_damaged": "The last backup in {folder} lacks {damaged} damaged stored files.",
     "no_backup": "none was made yet: intramuros backup FOLDER",
     "disk": "{free} GiB free",
     "disk_full": "Only {free} MiB are free.",

@@ -49,6 +49,7 @@ from intramuros.storage.database import Database
 from intramuros.storage.schema import audit, documents, files
 from intramuros.tasks import scratch
 from intramuros.tasks.backup import Backup
+from intramuros.tasks.backup_standing import Standing, standing
 from intramuros.tasks.isolation import Isolation
 from intramuros.tasks.seen import Broken, NothingToTry, Seen, seen
 
@@ -135,7 +136,7 @@ class SelfTest:
             (6, "acknowledged", "What was acknowledged is there after a kill.", self._acknowledged),
             (6, "database", "The database is whole: every page carries a valid seal.", self._database),
             (6, "stored files", "Originals open with their project's key and are unchanged.", self._stored_files),
-            (6, "backup", "There is a backup, and it is not old.", self._backup),
+            (6, "backup", "There is a backup, it is not old, and scheduled ones are made.", self._backup),
             (6, "disk", "There is room to write.", self._disk),
             (8, "engine", "The model answers, and refuses a prompt it would have to cut.", self._engine),
             (8, "search", "Vectors join the search only where the embedder is worth it.", self._search),
@@ -193,6 +194,9 @@ class SelfTest:
         return True
 
     async def _backup(self) -> Seen:
+        stands = await asyncio.to_thread(standing, self.backup, self.settings)
+        if not stands.is_well:
+            raise _broken(stands)
         known = await asyncio.to_thread(self.backup.known)
         if not known:
             raise NothingToTry("no_backup")
@@ -376,6 +380,19 @@ class SelfTest:
 
 def _is_prose(fact: object) -> bool:
     return isinstance(fact, str) and len(fact.split()) > MOST_WORDS
+
+
+def _broken(stands: Standing) -> Broken:
+    error = stands.error
+    if error is None:
+        return Broken(f"backup_{stands.state}", folder=stands.folder, **_damaged(stands))
+    if error.code == "backup_of_former_keys":
+        return Broken("backup_former_keys", folder=stands.folder)
+    return Broken(f"backup_{stands.state}", folder=stands.folder, what=f"{error.message} {error.hint}".strip())
+
+
+def _damaged(stands: Standing) -> dict[str, object]:
+    return {"damaged": stands.damaged} if stands.state == "damaged" else {}
 
 
 def _contains(path: Path, word: str) -> bool:

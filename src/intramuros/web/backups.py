@@ -6,6 +6,7 @@ The folder comes from the settings alone: a page must not choose where data goes
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +18,23 @@ from intramuros.accounts.caller import Caller
 from intramuros.background import begin
 from intramuros.errors import BadRequest, IntramurosError
 from intramuros.security.keys import recovery_facts
-from intramuros.web.problems import problem
+from intramuros.tasks.backup_standing import Standing, standing
+from intramuros.web.problems import Problem, problem
 from intramuros.web.visit import Visit, read_form, redirect
+from intramuros.web.words import Words
 
 OLD_S = 8 * 86_400.0
+
+
+def reason(stands: Standing, words: Words) -> Problem | None:
+    """Why scheduled backups are not well, and what to do; None if they are."""
+    if stands.is_well:
+        return None
+    said = words(f"backups.is.{stands.state}")
+    if stands.error is None:
+        return Problem(stands.state, said, words(f"backups.do.{stands.state}", number=stands.damaged))
+    why = problem(stands.error, words)
+    return Problem(why.code, f"{said} {why.message}", why.hint, why.reference)
 
 
 @dataclass(slots=True)
@@ -35,6 +49,7 @@ class BackupsPage:
         """The state of the backups."""
         app = visit.app
         known = app.backup.known()
+        stands = standing(app.backup, app.settings)
         last = max(known.values(), key=lambda one: one["made_at"], default=None)
         folder = app.settings.backup_folder
         listed = app.backup.list(folder) if folder and folder.is_dir() else []
@@ -42,6 +57,8 @@ class BackupsPage:
             "backups.html",
             section="administration",
             last=last,
+            stands=stands,
+            why=reason(stands, visit.words),
             is_old=last is not None and time.time() - last["made_at"] > OLD_S,
             folder=folder,
             hours=app.settings.backup_every_hours,
@@ -75,6 +92,9 @@ class BackupsPage:
                 entry.note(size_bytes=made.manifest.size_bytes, results=made.copied, broken=len(made.manifest.damaged))
         except IntramurosError as error:
             self._error = error
+            if error.code != "backup_running":
+                with contextlib.suppress(IntramurosError):
+                    await run_in_threadpool(app.backup.note_failure, folder, error)
         except Exception:
             self._error = IntramurosError()
             raise
