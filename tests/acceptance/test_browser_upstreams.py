@@ -109,6 +109,26 @@ def test_two_people_at_once_lose_nothing(house: House) -> None:
     assert "theirs" in browser.text(".notice.warn") and browser.one("#models").get_attribute("value") == "mine"
 
 
+def test_both_are_renamed_and_called_by_their_names_again(house: House) -> None:
+    for to in ("cluster", "gpu"):
+        browser = house.go(f"{PAGE}/{'gpu' if to == 'cluster' else 'cluster'}")
+        assert browser.text("section[aria-labelledby=rename] .badge") == "equipe/grand"
+        fill(house, to=to)
+        browser.one("form[action$='/rename'] button").click()
+        browser.wait(lambda: browser.text("h1") == to and "Son nom est maintenant" in browser.text("main"))  # noqa: B023
+    house.go(ROUTE)
+    fill(house, to="gpu/big")
+    browser.one("form[action$='/rename'] button").click()
+    browser.wait(lambda: "celui d’un serveur" in browser.text(".notice.bad"))
+    fill(house, to="grand")
+    browser.one("form[action$='/rename'] button").click()
+    browser.wait(lambda: browser.text("h1") == "grand")
+    fill(house, to="equipe/grand")
+    browser.one("form[action$='/rename'] button").click()
+    browser.wait(lambda: browser.text("h1") == "equipe/grand")
+    assert (browser.one("#targets").get_attribute("value") or "").split() == ["gpu/big=3", "gpu/small"]
+
+
 def test_a_route_is_changed_and_what_it_needs_can_not_be_removed(house: House) -> None:
     browser = house.go(PAGE)
     browser.one("#routes a[href*='equipe']").click()

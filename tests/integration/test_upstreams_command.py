@@ -75,6 +75,33 @@ async def test_added_tried_routed_and_removed_while_a_server_runs(installed: Ins
     assert record.facts["upstream"] == "vllm/big" and record.facts["route"] == "inside"
 
 
+async def test_renamed_with_what_names_it_while_a_server_runs(installed: Installed) -> None:
+    client = installed.client("alice")
+    async with installed.app.running(), upstream_server() as server:
+        await off("upstreams", "add", "vllm", server.url, "--inside", "--models", "big")
+        await off("routes", "set", "big", "vllm/big")
+        assert (await client.post("/v1/chat/completions", ASK)).status == 200
+        renamed = await off("upstreams", "rename", "vllm", "gpu")
+        assert renamed == {"was": "vllm", "name": "gpu", "routes": ["big"], "consents": 0, "presets": 0, "keys": 0}
+        assert (await off("routes", "rename", "big", "vllm/big"))["name"] == "vllm/big"
+        for _ in range(100):
+            if (answer := await client.post("/v1/chat/completions", ASK | {"model": "vllm/big"})).status == 200:
+                break
+            await asyncio.sleep(0.02)
+        assert answer.json()["model"] == "vllm/big" and (await client.post("/v1/chat/completions", ASK)).status == 404
+        taken = (await off("routes", "rename", "vllm/big", "gpu/big", code=1))["error"]
+        assert taken["code"] == "name_in_use" and "by an upstream" in taken["message"]
+        said = await asyncio.to_thread(CliRunner().invoke, app, ["upstreams", "rename", "gpu", "vllm"])
+        assert said.exit_code == 1 and "The name vllm/big is taken by a route." in said.output
+        said = await asyncio.to_thread(CliRunner().invoke, app, ["upstreams", "rename", "gpu", "cluster"])
+        assert said.exit_code == 0 and "routes: vllm/big" in said.output and "ask for cluster/…" in said.output
+    done = [
+        [(one.object, one.facts["was"]) for one in installed.records(action) if one.outcome == "ok"]
+        for action in ("route.rename", "upstream.rename")
+    ]
+    assert done == [[("vllm/big", "big")], [("gpu", "vllm"), ("cluster", "gpu")]]
+
+
 async def test_consent_by_header_or_for_good_and_names_stay_inside(installed: Installed) -> None:
     client = installed.client("alice")
     async with installed.app.running(), upstream_server() as server:

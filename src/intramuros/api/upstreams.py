@@ -40,6 +40,7 @@ NEW = Shape(
     required=("name", "url"),
 )
 CHANGED = NEW.but("name")
+RENAMED = Shape({"name": words(100)}, required=("name",))
 TRIED = Shape({"ask": emptied(100)})
 AGREED = Shape({"kind": among(*KINDS), "id": words(200)}, required=("kind",))
 PLAN = Shape(
@@ -73,12 +74,14 @@ class UpstreamRoutes:
             Route(one, self.change, methods=["PATCH"]),
             Route(one, self.remove, methods=["DELETE"]),
             Route(one + "/test", self.test, methods=["POST"]),
+            Route(one + "/rename", self.rename, methods=["POST"]),
             Route(one + "/consents", self.agree, methods=["POST"]),
             Route(one + "/consents/withdraw", self.withdraw, methods=["POST"]),
             Route("/api/v1/routes", self.index_routes, methods=["GET"]),
             Route(plan, self.show_route, methods=["GET"]),
             Route(plan, self.set_route, methods=["PUT"]),
             Route(plan, self.remove_route, methods=["DELETE"]),
+            Route(plan + "/rename", self.rename_route, methods=["POST"]),
         ]
 
     async def index(self, request: Request) -> Response:
@@ -125,6 +128,19 @@ class UpstreamRoutes:
         ask = (await TRIED.of(request.receive)).get("ask") or None
         return as_json((await try_out(await self._upstream(request), ask=ask)).to_json())
 
+    async def rename(self, request: Request) -> Response:
+        """Gives it another name, with the routes, consents, presets and keys that name it: says how many.
+
+        Raises: NotFound, BadRequest, Conflict when something has the name already.
+        """
+        to = (await RENAMED.of(request.receive))["name"]
+        before = await self._upstream(request)
+        was = self.routing.version(before)
+        renamed = await asyncio.to_thread(self.router.rename, before.name, to, was=was)
+        entry_of(request).note(was=renamed.was)
+        entry_of(request).about(renamed.name)
+        return as_json(renamed.to_json())
+
     async def agree(self, request: Request) -> Response:
         """Keeps a standing consent: `kind` is user, key, project or everybody; `id` whose."""
         consent = await self._consent(request)
@@ -159,6 +175,16 @@ class UpstreamRoutes:
         route = await self._route(request)
         await asyncio.to_thread(self.routing.remove_route, route.name)
         return Response(status_code=204)
+
+    async def rename_route(self, request: Request) -> Response:
+        """Gives it another name, with the presets and keys that name it. Raises: as `rename`."""
+        to = (await RENAMED.of(request.receive))["name"]
+        before = await self._route(request)
+        was = self.routing.version(before)
+        renamed = await asyncio.to_thread(self.router.rename_route, before.name, to, was=was)
+        entry_of(request).note(was=renamed.was)
+        entry_of(request).about(renamed.name)
+        return as_json(renamed.to_json())
 
     async def _upstream(self, request: Request) -> Upstream:
         upstream = await asyncio.to_thread(self.routing.upstream, request.path_params["upstream"])

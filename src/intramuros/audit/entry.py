@@ -22,7 +22,7 @@ NAMES = frozenset({
     # what was asked of what
     "model", "mode", "project", "project_id", "document", "document_id", "documents", "sources", "conversation",
     "route", "upstream", "targets", "policy", "method", "via", "stream", "format", "tools", "role", "user", "group",
-    "key", "language", "preset", "adapter",
+    "key", "language", "preset", "adapter", "was",
     # how much
     "prompt_tokens", "completion_tokens", "cached_tokens", "size_bytes", "pages", "chunks", "limit", "results",
     "erasure", "supported", "lexical_only", "sentences", "attempts", "held", "broken", "masked", "restored", "unknown",

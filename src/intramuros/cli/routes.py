@@ -99,6 +99,28 @@ def show(name: Name, data: DataFolder = None, as_json: AsJson = False) -> None:
 
 @app.command()
 @command
+def rename(
+    name: Name,
+    to: Annotated[str, typer.Argument(help="Its new name.")],
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a route another name: presets and keys that name it follow. Programs must ask for the new name."""
+    with opened(data) as intramuros, intramuros.audit.entry_sync("route.rename", by=LOCAL, via="cli") as entry:
+        entry.about(intramuros.router.routing.route(name).name)
+        renamed = intramuros.router.rename_route(name, to)
+        entry.note(was=renamed.was)
+        entry.about(renamed.name)
+    if as_json:
+        print_json(renamed.to_json())
+        return
+    out.print(f"Route {escape(renamed.was)} is {escape(renamed.name)} now.", soft_wrap=True)
+    out.print(f"What followed: presets: {renamed.presets}, keys: {renamed.keys}.")
+    out.print(f"Programs that ask for {escape(renamed.was)} must ask for {escape(renamed.name)}.", soft_wrap=True)
+
+
+@app.command()
+@command
 def remove(name: Name, data: DataFolder = None, as_json: AsJson = False) -> None:
     """Remove a route: an installed model of its name answers again."""
     with opened(data) as intramuros, intramuros.audit.entry_sync("route.remove", by=LOCAL, via="cli") as entry:

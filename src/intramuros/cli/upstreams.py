@@ -183,6 +183,34 @@ def set_upstream(
 
 @app.command()
 @command
+def rename(
+    name: Name,
+    to: Annotated[str, typer.Argument(help="Its new name.")],
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give an upstream another name: routes, agreements, presets and keys that name it follow.
+
+    Programs that ask for NAME/MODEL must ask for the new name, and so must the lines of batches that wait.
+    """
+    with opened(data) as intramuros, intramuros.audit.entry_sync("upstream.rename", by=LOCAL, via="cli") as entry:
+        entry.about(intramuros.router.routing.upstream(name).name)
+        renamed = intramuros.router.rename(name, to)
+        entry.note(was=renamed.was)
+        entry.about(renamed.name)
+    if as_json:
+        print_json(renamed.to_json())
+        return
+    out.print(f"Upstream {renamed.was} is {renamed.name} now. What followed:")
+    out.print(f"  routes: {escape(', '.join(renamed.routes)) or 'none'}", soft_wrap=True)
+    out.print(
+        f"  presets: {renamed.presets}, keys: {renamed.keys}, agreements (to the same server): {renamed.consents}"
+    )
+    out.print(f"Programs that ask for {renamed.was}/… must ask for {renamed.name}/… from now on.", soft_wrap=True)
+
+
+@app.command()
+@command
 def test(
     name: Name,
     data: DataFolder = None,

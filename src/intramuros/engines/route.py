@@ -9,7 +9,7 @@ import hmac
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -87,6 +87,20 @@ class Route:
     def names(self, upstream: str) -> bool:
         """Whether a target of it is of this upstream."""
         return any(target.upstream == upstream for target in self.all_targets)
+
+    def renamed_upstream(self, was: str, name: str) -> Route:
+        """The same with the targets of an upstream under its new name."""
+
+        def renamed(targets: Iterable[Target]) -> tuple[Target, ...]:
+            return tuple(replace(target, upstream=name) if target.upstream == was else target for target in targets)
+
+        return replace(
+            self,
+            targets=renamed(self.targets),
+            fallbacks=renamed(self.fallbacks),
+            overflows=renamed(self.overflows),
+            shadow=renamed((self.shadow,))[0] if self.shadow else None,
+        )
 
     @property
     def is_compared(self) -> bool:

@@ -12,7 +12,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from intramuros.engines.line import Line
 from intramuros.engines.listed import check_listed
 from intramuros.engines.outside import OutsideEngine
 from intramuros.engines.probing import Probes
+from intramuros.engines.renaming import Renamed, taken
 from intramuros.engines.route import Route, Target
 from intramuros.engines.routed import RoutedEngine
 from intramuros.engines.routing import Routing
@@ -115,6 +116,22 @@ class Router:
         await check_listed(route, upstreams, lets_outside=self.lets_outside)
         return await asyncio.to_thread(self.routing.set, route, was=was)
 
+    def rename(self, name: str, to: str, *, was: str | None = None) -> Renamed:
+        """Gives an upstream another name. Raises: as `Routing.rename`."""
+        self.comparisons.flush()
+        return self.routing.rename(name, to, was=was)
+
+    def rename_route(self, name: str, to: str, *, was: str | None = None) -> Renamed:
+        """Gives a route another name, which must not be that of a model of this machine: that would stop answering.
+
+        Raises: as `Routing.rename_route`.
+        """
+        with suppress(ModelNotFound):
+            self.pool.check(to)
+            taken(to, by="model")
+        self.comparisons.flush()
+        return self.routing.rename_route(name, to, was=was)
+
     def _check_local(self, route: Route) -> None:
         for target in route.all_targets:
             if target.is_local:
@@ -176,8 +193,8 @@ class Router:
                 _note(hiding, target, asked)
 
     def states(self) -> list[dict[str, Any]]:
-        """How each target is that was asked since the start."""
-        return [line.to_json() for line in self._lines.values()]
+        """How each target is that was asked since the start, and that is still there."""
+        return [line.to_json() for line in self._lines.values() if not self._is_gone(line)]
 
     def looked_at(self) -> dict[str, Any]:
         """How upstreams and targets are, as this process knows them."""
@@ -200,6 +217,7 @@ class Router:
             while True:
                 await asyncio.sleep(FLUSH_S)
                 await self._flush()
+                self._end_gone()
         finally:
             for task in beside:
                 task.cancel()
@@ -234,6 +252,15 @@ class Router:
         if asked is not None and asked.conversation_id and asked.project_id:
             aliases = self.aliases.of(asked.conversation_id, project_id=asked.project_id, user_id=asked.by.user_id)
         return self.outside(engine, aliases)
+
+    def _is_gone(self, line: Line) -> bool:
+        """Whether its upstream was removed, or has another name now."""
+        return not line.target.is_local and line.target.upstream not in self.routing.table.upstreams
+
+    def _end_gone(self) -> None:
+        for line in [line for line in self._lines.values() if self._is_gone(line)]:
+            del self._lines[line.target.name]
+            self._later(line.end(), f"close the line to {line.target.name}")
 
     async def _flush(self) -> None:
         try:

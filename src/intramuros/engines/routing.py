@@ -18,7 +18,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
+from intramuros.engines import renaming
 from intramuros.engines.asked import Asked
+from intramuros.engines.renaming import Renamed
 from intramuros.engines.route import Route, Target
 from intramuros.engines.upstream import Upstream, checked
 from intramuros.errors import BadRequest, Conflict, NotFound, StorageError
@@ -146,6 +148,35 @@ class Routing:
         self._forget()
         return upstream
 
+    def rename(self, name: str, to: str, *, was: str | None = None) -> Renamed:
+        """Gives an upstream another name, with everything that names it: routes, consents, presets, keys.
+
+        `was`: the `version` that is renamed; None where it does not matter.
+        Raises: NotFound, BadRequest; Conflict where it is not as it was any more, or something has the name already.
+        """
+        with self._database.write(durable=True) as connection:
+            row = connection.execute(select(upstreams).where(upstreams.c.name == name)).one_or_none()
+            before = self._upstream(row) if row else None
+            if was is not None:
+                self._check_unchanged(name, before, was)
+            if before is None:
+                raise _no_upstream(name)
+            after = checked(replace(before, name=to))
+            if connection.scalar(select(upstreams.c.name).where(upstreams.c.name == to)):
+                renaming.taken(to, by="upstream")
+            known = _routes(connection)
+            named = {route.name for route in known}  # a route stands in place of a model's own name, and stays
+            names = {f"{name}/{model}": f"{to}/{model}" for model in before.models if f"{name}/{model}" not in named}
+            renaming.check_free(connection, names.values(), known=known)
+            connection.execute(insert(upstreams).values(self._values(after)))
+            moved = renaming.move_targets(connection, name, to, known=known)
+            consents = renaming.move_consents(connection, name, to)
+            of_presets, of_keys = renaming.move_names(connection, names)
+            connection.execute(delete(upstreams).where(upstreams.c.name == name))
+            self._changed(connection)
+        self._forget()
+        return Renamed(name, to, moved, consents, of_presets, of_keys)
+
     def remove(self, name: str) -> None:
         """Forgets an upstream, its key and who agreed to it. Raises: NotFound, Conflict while a route names it."""
         with self._database.write(durable=True) as connection:
@@ -173,7 +204,7 @@ class Routing:
         """The route of this name. Raises: NotFound."""
         found = next((route for route in self.routes() if route.name == name), None)
         if found is None:
-            raise NotFound(f"There is no route {name}.", hint="See them with: intramuros routes list")
+            raise _no_route(name)
         return found
 
     def set(self, route: Route, *, was: str | None = None) -> Route:
@@ -200,6 +231,31 @@ class Routing:
             self._changed(connection)
         self._forget()
         return route
+
+    def rename_route(self, name: str, to: str, *, was: str | None = None) -> Renamed:
+        """Gives a route another name, with the presets and keys that name it; `was` as for `rename`.
+
+        Raises: NotFound, BadRequest, Conflict.
+        """
+        with self._database.write(durable=True) as connection:
+            known = _routes(connection)
+            before = next((route for route in known if route.name == name), None)
+            if was is not None:
+                self._check_unchanged(name, before, was)
+            if before is None:
+                raise _no_route(name)
+            after = Route.of(before.to_json() | {"name": to})
+            renaming.check_free(connection, [to], known=known)
+            upstream, _, model = to.partition("/")
+            row = connection.execute(select(upstreams).where(upstreams.c.name == upstream)).one_or_none()
+            if row and model in self._upstream(row).models:
+                renaming.taken(to, by="upstream")
+            values = {"name": to, "plan": after.to_json(), "changed_at": now()}
+            connection.execute(update(routes).where(routes.c.name == name).values(values))
+            of_presets, of_keys = renaming.move_names(connection, {name: to})
+            self._changed(connection)
+        self._forget()
+        return Renamed(name, to, presets=of_presets, keys=of_keys)
 
     def remove_route(self, name: str) -> None:
         """Forgets a route. Raises: NotFound."""
@@ -331,6 +387,10 @@ def _no_upstream(name: str) -> NotFound:
 
 def _context(name: str) -> bytes:
     return b"upstream:" + name.encode()
+
+
+def _no_route(name: str) -> NotFound:
+    return NotFound(f"There is no route {name}.", hint="See them with: intramuros routes list")
 
 
 def _routes(connection: Connection) -> list[Route]:

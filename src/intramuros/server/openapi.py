@@ -136,9 +136,11 @@ SHAPES: Mapping[tuple[str, str], Shape] = {
     ("POST", "/api/v1/upstreams"): upstreams.NEW,
     ("PATCH", "/api/v1/upstreams/{upstream}"): upstreams.CHANGED,
     ("POST", "/api/v1/upstreams/{upstream}/test"): upstreams.TRIED,
+    ("POST", "/api/v1/upstreams/{upstream}/rename"): upstreams.RENAMED,
     ("POST", "/api/v1/upstreams/{upstream}/consents"): upstreams.AGREED,
     ("POST", "/api/v1/upstreams/{upstream}/consents/withdraw"): upstreams.AGREED,
     ("PUT", "/api/v1/routes/{route:path}"): upstreams.PLAN,
+    ("POST", "/api/v1/routes/{route:path}/rename"): upstreams.RENAMED,
     ("POST", "/privacy/v1/redact"): privacy.REDACTED,
     ("POST", "/privacy/v1/restore"): privacy.RESTORED,
 }

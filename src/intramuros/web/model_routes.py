@@ -51,6 +51,21 @@ async def set_route(visit: Visit) -> Response:
     return redirect(f"{upstreams.PATH}#routes")
 
 
+def rename(visit: Visit, form: Form) -> Response:
+    """Gives one another name, with what names it, unless somebody else changed it meanwhile. Raises: NotFound."""
+    name, to = form.get("name", ""), form.get("to", "").strip()
+    router = visit.app.router
+    visit.entry.about(router.routing.route(name).name)
+    try:
+        renamed = router.rename_route(name, to, was=form.get("was", ""))
+    except (BadRequest, Conflict) as error:
+        visit.entry.note(error=error.code)
+        return _one(visit, router.routing.route(name), said=error, to=to)
+    visit.entry.note(was=renamed.was)
+    visit.entry.about(renamed.name)
+    return redirect(f"{path_of(renamed.name)}&done=renamed")
+
+
 def remove(visit: Visit, form: Form) -> Response:
     """Removes a route."""
     try:
@@ -107,6 +122,7 @@ def _one(
     said: IntramurosError | None = None,
     typed: Mapping[str, str] | None = None,
     is_other: bool = False,
+    to: str = "",
 ) -> Response:
     present = _values(route, visit.words)
     keeps = typed is not None and not is_other
@@ -120,12 +136,17 @@ def _one(
         was=typed["was"] if typed is not None and keeps else visit.app.router.routing.version(route),
         others=differing(typed, present, visit.words) if typed is not None and is_other else [],
         targets=upstreams.targets(visit),
+        done="" if said else visit.request.query_params.get("done"),
+        to=to,
+        instead=upstreams.instead(visit, route.name),
         compared=visit.app.router.comparisons.summary(route.name) if route.is_compared else [],
     )
 
 
 def _problem(visit: Visit, said: IntramurosError) -> Problem:
     shown = problem(said, visit.words)
+    if said.code == "name_in_use":
+        return upstreams.name_in_use(visit, said)
     if isinstance(listed := said.details.get("listed"), list):
         return replace(shown, hint=visit.words("upstreams.lists", names=", ".join(listed[:MOST_NAMED])))
     return shown

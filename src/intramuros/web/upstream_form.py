@@ -86,7 +86,7 @@ def differing(typed: Mapping[str, str], present: Mapping[str, str], words: Words
     return [
         (name, said[name](text) if name in said else text)
         for name, text in present.items()
-        if typed.get(name, "").split() != text.split()
+        if name != "name" and typed.get(name, "").split() != text.split()
     ]
 
 

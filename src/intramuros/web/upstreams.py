@@ -74,6 +74,21 @@ async def test(visit: Visit) -> Response:
     return redirect(f"{PATH}?tried={await _try_out(visit, upstream)}")
 
 
+def rename(visit: Visit, form: Form) -> Response:
+    """Gives one another name, with everything that names it, unless somebody else changed it meanwhile."""
+    name, to = visit.path("upstream"), form.get("to", "").strip()
+    router = visit.app.router
+    visit.entry.about(router.routing.upstream(name).name)
+    try:
+        renamed = router.rename(name, to, was=form.get("was", ""))
+    except (BadRequest, Conflict) as error:
+        visit.entry.note(error=error.code)
+        return _one(visit, router.routing.upstream(name), said=error, to=to)
+    visit.entry.note(was=renamed.was)
+    visit.entry.about(renamed.name)
+    return redirect(f"{PATH}/{renamed.name}?done=renamed")
+
+
 def remove(visit: Visit, form: Form) -> Response:
     """Removes an upstream with its key."""
 
@@ -138,7 +153,7 @@ def page(
         versions=versions,
         consents=_consents(visit, table),
         routes=routes,
-        answers_instead={route.name: name for route in routes if (name := _instead(visit, route.name))},
+        answers_instead={route.name: name for route in routes if (name := instead(visit, route.name))},
         states={state["target"]: state for state in router.states()},
         seen=router.probes.seen,
         why=lambda code: visit.words.or_else(f"upstreams.why.{code}", code),
@@ -177,6 +192,7 @@ def _one(
     typed: Mapping[str, str] | None = None,
     was: str | None = None,
     is_other: bool = False,
+    to: str = "",
 ) -> Response:
     routing = visit.app.router.routing
     version = routing.version(upstream)
@@ -193,7 +209,8 @@ def _one(
         using=routing.routes_over(upstream.name),
         has_consents=any(consent.upstream == upstream.name for consent in routing.table.consents),
         tried=_tried(visit, {upstream.name: version}),
-        is_saved=said is None and visit.request.query_params.get("done") == "saved",
+        done="" if said else visit.request.query_params.get("done"),
+        to=to,
         waits=upstream_form.WAITS,
     )
 
@@ -213,6 +230,8 @@ def _problem(visit: Visit, said: IntramurosError) -> Problem:
     shown = problem(said, visit.words)
     about: Any = said.details.get("param") if said.code == "bad_upstream" else None
     routes: Any = said.details.get("routes")
+    if said.code == "name_in_use":
+        return name_in_use(visit, said)
     if about:
         return Problem(shown.code, visit.words.or_else(f"upstreams.bad.{about}", shown.message))
     if routes:
@@ -220,6 +239,12 @@ def _problem(visit: Visit, said: IntramurosError) -> Problem:
             shown.code, visit.words("upstreams.in_use"), visit.words("upstreams.used_by", names=", ".join(routes))
         )
     return shown
+
+
+def name_in_use(visit: Visit, said: IntramurosError) -> Problem:
+    """What has a name that was to be given."""
+    name, by = str(said.details["name"]), said.details["taken_by"]
+    return Problem(said.code, visit.words(f"upstreams.taken.{by}", name=name), visit.words("upstreams.taken_do"))
 
 
 async def _try_out(visit: Visit, upstream: Upstream) -> str:
@@ -238,7 +263,7 @@ def _tried(visit: Visit, versions: Mapping[str, str]) -> tuple[str, Trial, str] 
     return name, trial, visit.words.or_else(f"upstreams.why.{trial.code}", "") if trial.code else ""
 
 
-def _instead(visit: Visit, name: str) -> str:
+def instead(visit: Visit, name: str) -> str:
     """The model of this machine that would answer under a route's name if there were no route."""
     return next((model.name for model in visit.app.models.list() if model.name == name), "")
 

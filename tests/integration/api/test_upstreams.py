@@ -55,6 +55,34 @@ async def test_an_upstream_is_added_tried_agreed_to_routed_and_removed(installed
     } <= actions
 
 
+async def test_an_upstream_and_a_route_are_renamed(installed: Installed) -> None:
+    admin = installed.client("charlie")
+    assert (await admin.post("/api/v1/upstreams", CLOUD)).status == 201
+    plan = json.dumps({"targets": ["cloud/gpt"]}).encode()
+    assert (await admin.call("PUT", "/api/v1/routes/team/big", plan)).status == 200
+    await admin.post("/api/v1/upstreams/cloud/consents", {"kind": "everybody"})
+    renamed = await admin.post("/api/v1/upstreams/cloud/rename", {"name": "sky"})
+    assert renamed.status == 200 and renamed.json()["routes"] == ["team/big"] and renamed.json()["consents"] == 1
+    renamed = await admin.post("/api/v1/routes/team/big/rename", {"name": "grand"})
+    assert renamed.json() == {
+        "was": "team/big",
+        "name": "grand",
+        "routes": [],
+        "consents": 0,
+        "presets": 0,
+        "keys": 0,
+    }
+    assert (await admin.call("GET", "/api/v1/routes/grand")).json()["targets"] == ["sky/gpt"]
+    taken = await admin.post("/api/v1/routes/grand/rename", {"name": "sky/gpt"})
+    assert taken.status == 409 and taken.json()["error"]["code"] == "name_in_use"
+    assert (await admin.post("/api/v1/upstreams/cloud/rename", {"name": "x"})).status == 404
+    assert (await admin.post("/api/v1/upstreams/sky/rename", {"name": "Big One"})).status == 400
+    assert (await admin.post("/api/v1/upstreams/sky/rename", {})).status == 400
+    alice = installed.client("alice")
+    assert (await alice.post("/api/v1/upstreams/sky/rename", {"name": "x"})).status == 403
+    assert (await alice.post("/api/v1/routes/grand/rename", {"name": "x"})).status == 403
+
+
 async def test_no_answer_holds_a_key(installed: Installed) -> None:
     admin = installed.client("charlie")
     answers = [

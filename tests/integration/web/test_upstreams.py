@@ -106,8 +106,9 @@ async def test_what_somebody_else_changed_meanwhile_is_shown_and_not_lost(people
     elsewhere = Routing(installed.app.database, key=routing._key)  # another process, which this one has not looked at
     elsewhere.change(replace(routing.upstream("cloud"), models=("theirs",)))
     mine = CLOUD | {"models": "mine", "key": ""}
-    refused = await charlie.post(PAGE + "/cloud", **mine, was=was(form))
+    refused = await charlie.post(PAGE + "/cloud", **{k: v for k, v in mine.items() if k != "name"}, was=was(form))
     assert refused.status == 409 and "entre-temps" in text_of(refused)
+    assert "Nom cloud" not in text_of(refused), "the name is not among what the form changes"
     assert "theirs" in text_of(refused) and 'value="mine"' in refused.body.decode()
     assert routing.upstream("cloud").models == ("theirs",)
     assert (await charlie.post(PAGE + "/cloud", **mine, was=was(refused))).status == 303
@@ -155,6 +156,41 @@ async def test_a_route_is_changed_and_never_by_accident(people: People, installe
     assert (await charlie.get(routes)).status == 303
     assert (await charlie.get(routes + "?name=none-such")).status == 404
     assert (await people.alice.get(routes + "?name=team/big")).status in {403, 404}
+
+
+async def test_renamed_on_their_pages(people: People, installed: Installed) -> None:
+    charlie, routing, routes = people.charlie, installed.app.router.routing, "/administration/routes"
+    await charlie.post(PAGE, **CLOUD)
+    await charlie.post(routes, name="team/big", targets="cloud/gpt")
+    await charlie.post(PAGE + "/cloud/agree", everybody="yes")
+    form = await charlie.get(PAGE + "/cloud")
+    for word in ("Ces routes suivent", "team/big", "restent en vigueur", "doivent demander le nouveau nom"):
+        assert word in text_of(form)
+    page = await _then(charlie, await charlie.post(PAGE + "/cloud/rename", to="sky", was=was(form)))
+    assert "Son nom est maintenant sky" in text_of(page) and routing.route("team/big").targets[0].name == "sky/gpt"
+    assert [consent.upstream for consent in routing.table.consents] == ["sky"]
+    assert (installed.records("upstream.rename")[-1].object, installed.records("upstream.rename")[-1].facts["was"]) == (
+        "sky",
+        "cloud",
+    )
+
+    form = await charlie.get(routes + "?name=team/big")
+    page = await _then(charlie, await charlie.post(routes + "/rename", name="team/big", to="grand", was=was(form)))
+    assert "Son nom est maintenant grand" in text_of(page)
+    taken = await charlie.post(routes + "/rename", name="grand", to="sky/gpt", was=was(page))
+    assert taken.status == 409 and "celui d’un serveur de cette page" in text_of(taken)
+    assert 'value="sky/gpt"' in taken.body.decode(), "what was typed"
+    wrong = await charlie.post(PAGE + "/sky/rename", to="Grand Ciel", was=was(await charlie.get(PAGE + "/sky")))
+    assert wrong.status == 400 and "minuscules, chiffres" in text_of(wrong)
+    form = await charlie.get(PAGE + "/sky")
+    routing.change(replace(routing.upstream("sky"), models=("gpt",)))
+    late = await charlie.post(PAGE + "/sky/rename", to="x", was=was(form))
+    assert late.status == 409 and "entre-temps" in text_of(late)
+    assert (await charlie.post(PAGE + "/cloud/rename", to="x", was="")).status == 404
+    assert (await charlie.post(routes + "/rename", name="team/big", to="x", was="")).status == 404
+    assert (await charlie.post(PAGE + "/sky/rename", csrf_token="no", to="x")).status == 403
+    assert (await people.alice.post(PAGE + "/sky/rename", to="x")).status in {403, 404}
+    assert (await people.alice.post(routes + "/rename", name="grand", to="x")).status in {403, 404}
 
 
 async def test_removing_says_what_would_break(people: People, installed: Installed) -> None:
