@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from intramuros.privacy.redact.births import MONTHS
 from intramuros.privacy.redact.finding import Finding
+from intramuros.privacy.redact.outline import outline, says
 from intramuros.privacy.redact.posted import LIVING, begins, homes, rooms_before
 from intramuros.privacy.redact.small_letters import small_addresses
 from intramuros.privacy.redact.words import alternatives, by_first_letter
@@ -162,33 +163,46 @@ _IRISH_LINES = re.compile(
 )
 _IS_IRISH = re.compile(r"Co\.? [A-Z]|Dublin|[0-9][a-zA-Z]?,? [A-Z].*[,\n]", re.DOTALL)
 _BRITISH_CODE = re.compile(r"[A-Z](?<![\w].)[A-Z]?[0-9][0-9A-Z]? [0-9][ABD-HJLNP-UW-Z]{2}(?![\w])")
-_BRITISH_ENDS = re.compile(r" [0-9][ABD-HJLNP-UW-Z]{2}")
+_BRITISH_ENDS = b" 0AA"
 _BRITISH_LINES = re.compile(
     r"(?<![\w'])(?:[0-9]{1,4}[a-zA-Z]? )?[A-Z][^\W\d_](?:[^\W\d_]|['\-]){0,23}"
     r"(?:(?:, ?\n?|,?\n| )(?:(?:upon|on|by|le|the|under|in|of|y|yr|na|ar)(?: the)? )?[A-Z][^\W\d_]"
     r"(?:[^\W\d_]|['\-]){0,23}){0,7},?[ \n]$"
 )
 
-_PLACES = (
-    re.compile(r"P\.? ?O\.? Box [0-9]{1,6}" + _BRITISH),
-    re.compile(
-        rf"(?:Straße|Strasse|Platz|Allee|Weg|Ufer) (?:des|der|am|zum"
-        rf"|zur) (?:[0-9]{{1,2}}\. )?[A-ZÄÖÜ][\w\-]{{2,24}} {_HOUSE}{_PLACE}"
+_Gated = tuple[tuple[str, ...], re.Pattern[str]]
+"""A pattern with literals without one of which it can't match."""
+_PLACES: tuple[_Gated, ...] = (
+    (("Box ",), re.compile(r"P\.? ?O\.? Box [0-9]{1,6}" + _BRITISH)),
+    (
+        ("Straße ", "Strasse ", "Platz ", "Allee ", "Weg ", "Ufer "),
+        re.compile(
+            rf"(?:Straße|Strasse|Platz|Allee|Weg|Ufer) (?:des|der|am|zum"
+            rf"|zur) (?:[0-9]{{1,2}}\. )?[A-ZÄÖÜ][\w\-]{{2,24}} {_HOUSE}{_PLACE}"
+        ),
     ),
 )
-_WITH_POSTCODE = (
-    re.compile(rf"(?:F|CH|D|FL|FR|DE|IT|I|B|L)(?<![\w].)(?<![\w]..)[ ]?-[ ]?[0-9]{{4,5}} {_TOWN}"),
-    re.compile(
-        rf"(?:BP|CS|C\.P\.|CP|Case postale|case postale|Postfach|Casella postale)(?: [0-9][0-9 ]{{0,7}})?{_GAP}"
-        rf"{_POSTCODE} {_TOWN}"
+_WITH_POSTCODE: tuple[_Gated, ...] = (
+    (
+        ("-",),
+        re.compile(rf"(?:F|CH|D|FL|FR|DE|IT|I|B|L)(?<![\w].)(?<![\w]..)[ ]?-[ ]?[0-9]{{4,5}} {_TOWN}"),
+    ),
+    (
+        ("BP", "CS", "CP", "C.P.", "ostale", "Postfach"),
+        re.compile(
+            rf"(?:BP|CS|C\.P\.|CP|Case postale|case postale|Postfach|Casella postale)(?: [0-9][0-9 ]{{0,7}})?{_GAP}"
+            rf"{_POSTCODE} {_TOWN}"
+        ),
     ),
 )
 """What has a post code and a town."""
-_BEFORE_TOWN = re.compile(r" [A-ZÀ-ÖØ-Þ](?<=[0-9]{4}..)")
-"""Where a town begins after its post code; the engine is quick at finding a space."""
+_BEFORE_TOWN = b"0000 A"
+"""The end of a post code, and where its town begins."""
 _POSTED = re.compile(
     r"[0-9A-Z](?<=[ \n\t|;,].)(?:(?<=[0-9])[0-9]{3,4}|(?<=[A-Z])[A-Z]?[ ]?-[ ]?[0-9]{4,5}) [A-ZÀ-ÖØ-Þ]"
 )
+_LONGEST_COUNTRY = 6
+"""At most so many characters of it stand before the last four digits."""
 _TOWN_FROM_POSTCODE = re.compile(rf"{_POSTCODE} {_TOWN}")
 _BARE = re.compile(
     r"(?:^|\n)[ \t]*(?!(?:[\w.-]+ ){0,3}(?:SA|AG|GmbH|S[àa]rl|SARL|Ltd|Srl|SpA|KG)(?!\w))"
@@ -208,8 +222,11 @@ _GERMAN_PLACES = re.compile(
 )
 
 
-_POSTED_PLACES = (*_WITH_POSTCODE, _GERMAN_PLACES)
-_WITH_LUXEMBOURG = (*_POSTED_PLACES, _LUXEMBOURG)
+_POSTED_PLACES: tuple[_Gated, ...] = (
+    *_WITH_POSTCODE,
+    (("Am ", "Im ", "An d", "Auf d", "In d", "Zum ", "Zur ", "Unter d", "Beim ", "Hinter d", "Vor d"), _GERMAN_PLACES),
+    (("L-", "L -"), _LUXEMBOURG),
+)
 
 
 class Addresses:
@@ -226,17 +243,20 @@ class Addresses:
         begin = [word.start() for word in _WORD_BEGINS.finditer(after_line)]
         found = [*self._streets(text, after_line, begin), *self._german(text, lowered)]
         found += self._english(text, after_line, begin)
-        patterns: tuple[re.Pattern[str], ...] = _PLACES
-        if _BEFORE_TOWN.search(text):
-            patterns += _WITH_LUXEMBOURG if "L-" in text or "L -" in text else _POSTED_PLACES
+        patterns = _PLACES
+        drawn = outline(text)
+        if _BEFORE_TOWN in drawn:
+            patterns += _POSTED_PLACES
             found += self._posted(text)
-        found += [Finding("ADDRESS", *match.span(), 0.8) for pattern in patterns for match in pattern.finditer(text)]
+        for literals, pattern in patterns:
+            if says(text, literals):
+                found += [Finding("ADDRESS", *match.span(), 0.8) for match in pattern.finditer(text)]
         found += [Finding("ADDRESS", *place, 0.75) for place in homes(text, after_line, begin)]
         found += [Finding("ADDRESS", *place, 0.75) for place in small_addresses(text, lowered)]
         return found
 
     def _posted(self, text: str) -> Iterator[Finding]:
-        for code in _POSTED.finditer(text):
+        for code in _posted_codes(text):
             town = _TOWN_FROM_POSTCODE.match(text, code.start())
             if town is None or not _IS_TOWN.search(town.group()):
                 continue
@@ -282,6 +302,7 @@ class Addresses:
                 yield _address(text, start if is_in_home else rooms_before(text, start), house.end())
 
     def _english(self, text: str, after_line: str, begin: Sequence[int]) -> Iterator[Finding]:
+        drawn = outline(text)
         for place in begin:
             word = _ENGLISH.match(after_line, place)
             if word is None:
@@ -296,13 +317,24 @@ class Addresses:
                     start -= len(flat.group()) if flat else 0
                 start = rooms_before(text, start)
                 yield Finding("ADDRESS", start, after.end() if after else end, 0.8)
-        for code in _BRITISH_CODE.finditer(text) if _BRITISH_ENDS.search(text) else ():
+        for code in _BRITISH_CODE.finditer(text) if _BRITISH_ENDS in drawn else ():
             if lines := _BRITISH_LINES.search(text[max(0, code.start() - 90) : code.start()]):
                 yield Finding("ADDRESS", code.start() - len(lines.group()), code.end(), 0.7)
-        for code in _EIRCODE.finditer(text):
+        for code in _EIRCODE.finditer(text) if b"A00" in drawn or b"A0A" in drawn else ():
             above = text[max(0, code.start() - 90) : code.start()]
             if (lines := _IRISH_LINES.search(above)) and _IS_IRISH.search(lines.group()):
                 yield Finding("ADDRESS", code.start() - len(lines.group()), code.end(), 0.75)
+
+
+def _posted_codes(text: str) -> Iterator[re.Match[str]]:
+    """What `_POSTED` finds."""
+    drawn, done = outline(text), 0
+    place = drawn.find(_BEFORE_TOWN)
+    while place >= 0:
+        if code := _POSTED.search(text, max(done, place - _LONGEST_COUNTRY), place + len(_BEFORE_TOWN)):
+            yield code
+            done = code.end()
+        place = drawn.find(_BEFORE_TOWN, place + 1)
 
 
 def _from_zone(text: str, start: int) -> int:

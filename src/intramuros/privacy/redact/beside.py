@@ -12,6 +12,7 @@ from intramuros.privacy.redact.around import RELATIONS, VERB_BEGINS
 from intramuros.privacy.redact.capitals import UPPER
 from intramuros.privacy.redact.finding import Finding
 from intramuros.privacy.redact.first_names import FIRST_NAMES, fold
+from intramuros.privacy.redact.outline import says
 from intramuros.privacy.redact.surnames import is_surname
 from intramuros.privacy.redact.words import LEGAL_FORMS, NOT_NAMES, PLACES_BEFORE, TITLES
 
@@ -65,6 +66,7 @@ _SMALL_TITLE = re.compile(
     r"\.? (?P<last>[a-zà-ÿ][a-zà-ÿ'-]{3,30})(?![\w@/]|\.\w)"
 )
 """As somebody types in haste: "mme keller", "frau hinz"."""
+_SMALL_TITLES = ("mme", "mlle", "mr", "frau", "herr", "dr ", "dr.", "dott", "sig ", "sig.", "signor")
 _OWNED = re.compile(r"(?<!\w)(?:die|der|eine|einer|meine|deine|seine|ihre|unsere|eure|meiner|deiner|seiner|ihrer) $")
 _CHILDREN = re.compile(
     r"[KkEeFfCcTtSsDdGgZzJj](?<!\w.)(?:ind(?:er)?|nfants?|igli[oae]?|hild(?:ren)?|öchter|öhne|ons|aughters"
@@ -95,10 +97,7 @@ _AND_BEGINS, _AND_ENDS = frozenset({" a", " e", " &", " u"}), frozenset({"d ", "
 def told_of(text: str) -> Iterator[Finding]:
     """The last of several after a title for all of them, and whom somebody spoke with."""
     for pattern, gates in _GATED:
-        for gate in gates:
-            if gate in text:
-                break
-        else:
+        if not says(text, gates):
             continue
         for match in pattern.finditer(text):
             if fold(match.group("last")) not in NOT_NAMES or pattern is _COMMENTED:
@@ -107,7 +106,7 @@ def told_of(text: str) -> Iterator[Finding]:
 
 def hasty(text: str) -> Iterator[Finding]:
     """A name in small letters after a title in small letters."""
-    for match in _SMALL_TITLE.finditer(text):
+    for match in _SMALL_TITLE.finditer(text) if says(text, _SMALL_TITLES) else ():
         folded = fold(match.group("last"))
         is_word = folded in NOT_NAMES or folded in VERB_BEGINS or folded in RELATIONS
         if not is_word and not _OWNED.search(text[max(0, match.start() - 9) : match.start()]):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from intramuros.privacy.redact.rules import Rule, shape
+from intramuros.privacy.redact.outline import has
+from intramuros.privacy.redact.rules import Form, Rule, shape
 
 MONTHS = (
     "janvier|février|fevrier|mars|avril|mai|juin|juillet|août|aout|septembre|octobre|novembre|décembre"
@@ -86,10 +87,13 @@ def _is_no_plain_date(text: str) -> bool:
 _NO_SEPARATORS = str.maketrans("", "", "./-")
 
 
+_AFTER_DAY = has(b"0 0000", b"0, 0000", b"0aa 0000", b"0aa, 0000")
+
+
 def _rule(
     pattern: str,
     *gates: str,
-    form: str = "",
+    form: Form | None = None,
     within: re.Pattern[str] | None = None,
     check: Callable[[str], bool] | None = None,
 ) -> Rule:
@@ -105,7 +109,7 @@ def _rule(
         said=_SAID,
         gates=gates,
         within=within,
-        form=re.compile(form) if form else None,
+        form=form,
     )
 
 
@@ -163,6 +167,6 @@ BIRTHS = (
     ),
     _rule(
         r"[JFMASONDjfmasond](?<![^\W_].)" + rf"[a-z]{{2,8}}\.? {_DAY}(?:st|nd|rd|th)?,? {_YEAR}" + _END,
-        form=r" (?:19|20)[0-9](?:(?<=[0-9]....)|(?<=[0-9],....)|(?<=[0-9][snrt][tdh]....)|(?<=[0-9][snrt][tdh],....))",
+        form=_AFTER_DAY,
     ),
 )

@@ -36,6 +36,8 @@ _JOINING = frozenset(
     {"le", "la", "lo", "li", "du", "de", "des", "da", "di", "del", "van", "von", "den", "der", "dos", "el", "al", "ben"}
 )
 _NEVER_NAMES = NOT_NAMES | LEGAL_FORMS
+_TITLES_OR_NEVER_NAMES = TITLES | _NEVER_NAMES
+_IN_CODE = frozenset({"_", "(", "/", "=", "@"})
 _ROMAN = re.compile(r"[IVX]{2,5}")
 
 
@@ -61,13 +63,21 @@ class Token:
     can_be_name: bool
 
 
-def _token(word: str, start: int, end: int) -> Token:
-    folded = fold(word)
-    if word.isalpha():  # the most, and there is less to ask
+def _plain_token(word: str, start: int, end: int) -> Token:
+    """The token of a word of letters alone."""
+    folded = word.lower() if word.isascii() else fold(word)
+    can_be_name = word[0] not in "IVX" or _ROMAN.fullmatch(word) is None
+    is_title = False
+    if folded in _TITLES_OR_NEVER_NAMES:
         is_title = folded in TITLES and (folded not in _TITLES_WITH_DOT or word in _TITLES_WITHOUT)
-        is_roman = word[0] in "IVX" and _ROMAN.fullmatch(word) is not None
-        can_be_name = not (is_title or is_roman or folded in _NEVER_NAMES)
-        return Token(word, start, end, folded, is_title, False, folded in FIRST_NAMES, can_be_name)
+        can_be_name = can_be_name and not is_title and folded not in _NEVER_NAMES
+    return Token(word, start, end, folded, is_title, False, folded in FIRST_NAMES, can_be_name)
+
+
+def _token(word: str, start: int, end: int) -> Token:
+    if word.isalpha():
+        return _plain_token(word, start, end)
+    folded = fold(word)
     if "." in folded:
         folded = folded.replace(".", "")
     is_title = folded in TITLES
@@ -89,17 +99,21 @@ def _token(word: str, start: int, end: int) -> Token:
 
 def tokens_of(text: str, run: re.Match[str]) -> list[Token]:
     """The words of a run; none when it is the end of a longer word, an identifier or an address."""
-    start = run.start()
-    if start and (text[start - 1].isalnum() or text[start - 1] in "_@/\\°"):
+    place, stop = run.span()
+    if place and ((before := text[place - 1]).isalnum() or before in "_@/\\°"):
         return []
-    if run.group()[-1] == "." and text[run.end() : run.end() + 1].islower():  # Aurora S.n.c.
+    words = run.group()
+    after = text[stop : stop + 1]
+    if words[-1] == "." and after.islower():  # Aurora S.n.c.
         return []
     tokens = []
-    place = start
-    for part in run.group().split(" "):
+    for part in words.split(" "):
         word, at = part, place
         place += len(part) + 1
-        if not word:
+        if part.isalpha() and part[0].isupper():  # the most, and there is less to ask
+            tokens.append(_plain_token(part, at, place - 1))
+            continue
+        if not part:
             continue
         if word[0].islower():  # a particle: de, van, d'Angelo, al-Masri
             inner = _TOKENS.search(word)
@@ -113,20 +127,20 @@ def tokens_of(text: str, run: re.Match[str]) -> list[Token]:
             if word.endswith("'s") and len(word) > 4:  # Delphine's
                 word, end = word[:-2], end - 2
         tokens.append(_token(word, at, end))
-    after = text[run.end() : run.end() + 1]
-    if after in {"_", "(", "/", "=", "@"} or (after == "." and text[run.end() + 1 : run.end() + 2].isalnum()):
+    if after in _IN_CODE or (after == "." and text[stop + 1 : stop + 2].isalnum()):
         tokens.pop()  # an identifier in code, a host, an address
     return tokens
 
 
 def name_length(tokens: list[Token], at: int, *, is_titled: bool = False) -> int:
     """How many words from here can be one person's name: at most five, none of them a word that is no name."""
-    length = has_letters = 0
+    length = 0
+    has_letters = False
     for token in tokens[at : at + 5]:
         if not token.can_be_name and not _stands_in_name(tokens, at, length, is_titled):
             break
         length += 1
-        has_letters |= len(token.folded) > 1
+        has_letters = has_letters or len(token.folded) > 1
     return length if has_letters else 0
 
 

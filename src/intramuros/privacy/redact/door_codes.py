@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from intramuros.privacy.redact.outline import says
+
 _WORD = re.compile(
     r"cod(?:es?|ici|ice)(?!\w)|pin(?:s|-?code|-?nummer)?(?!\w|-[a-zäöü])|[ck]ombina(?:tion|zione)(?!\w)"
     r"|combo(?!\w)|(?:interphone|passcodes?|padlock|cadenas|lucchetto)(?!\w)"
@@ -91,7 +93,7 @@ _STEMS = ("code", "codic", "pin", "combin", "kombin", "combo", "interphone", "pa
 
 def told_codes(text: str, lowered: str) -> Iterator[tuple[int, int]]:
     """Where values stand that a word for a code tells."""
-    if not any(stem in lowered for stem in _STEMS):
+    if not says(lowered, _STEMS):
         return
     for word in _WORD.finditer(lowered):
         start, end = word.span()

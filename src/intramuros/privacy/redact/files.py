@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from intramuros.privacy.redact.finding import Finding
+from intramuros.privacy.redact.outline import has
 
 DOCUMENT = "DOCUMENT"
 """The kind of a document's name."""
@@ -21,9 +22,10 @@ _KNOWN = (
     r"|numbers|key|epub|png|jpe?g|gif|tiff?|bmp|webp|heic|svg|zip|gz|7z|rar|tar|mp3|mp4|m4a|wav|mov|vcf|ics|log|p7m)"
 )
 _EXTENSION = re.compile(
-    rf"\.{_KNOWN}(?:\.{_KNOWN})*(?!\w)",
+    rf"\.(?=[A-Za-z7\u0130\u0131\u017f\u212a]){_KNOWN}(?:\.{_KNOWN})*(?!\w)",
     re.IGNORECASE,
 )
+_MAY_HAVE_EXTENSION = has(b".a", b".A", b".7", b".?")
 _NO_FILE = re.compile(r"[\n\t/\\\"<>|:;«»⟦⟧]")
 _UNDERSCORED = re.compile(r"(?<![^\W_])[^\W_][\w.'-]{0,118}_[\w.'-]{0,118}[^\W_]")
 _SOURCE = re.compile(r"<source number=\d{1,9}>\n([^\n]+)")
@@ -83,7 +85,7 @@ def file_names(text: str, look: Look) -> Iterator[Finding]:
 
 def _names(text: str) -> Iterator[_Name]:
     ended = 0
-    for match in _EXTENSION.finditer(text) if "." in text else ():
+    for match in _EXTENSION.finditer(text) if _MAY_HAVE_EXTENSION(text) else ():
         before = text[max(ended, match.start() - _LONGEST) : match.start()]
         if not before or not (before[-1].isalnum() or before[-1] in "_-)~"):
             continue

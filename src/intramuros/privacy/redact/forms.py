@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from intramuros.privacy.redact.capitals import UPPER
 from intramuros.privacy.redact.finding import Finding
 from intramuros.privacy.redact.first_names import AMBIGUOUS, FIRST_NAMES, fold
+from intramuros.privacy.redact.outline import has
 from intramuros.privacy.redact.words import NOT_NAMES, SURNAMES_TOO, phrases
 
 _CHAT = re.compile(
@@ -23,6 +24,7 @@ _CHAT = re.compile(
     re.MULTILINE,
 )
 _TIME = re.compile(r"[0-9][:h.][0-9]{2}")
+_HAS_TIME = has(b"0:00", b"0.00", b"0a00")
 _CHAT_NAME = re.compile(r"[\w'’-]{2,30}(?:\.[\w-]{1,20})?(?: [\w'’.-]{1,30}){0,3}")
 _PARTS = re.compile(r"[^\W\d_][\w'-]{2,30}")
 _MENTION = re.compile(r"(?<![\w.@/-])(@?)([^\W\d_][\w'-]{2,30})(?![\w@/]|\.\w)")
@@ -58,7 +60,7 @@ def formed(text: str) -> Iterator[Finding]:
 
 def _chat(text: str) -> Iterator[Finding]:
     """Who speaks in a chat; only where at least two lines have its form."""
-    times = [time.start() for time in _TIME.finditer(text)] if "\n" in text else []
+    times = [time.start() for time in _TIME.finditer(text)] if "\n" in text and _HAS_TIME(text) else []
     if len(times) < 2:
         return
     spoken = [

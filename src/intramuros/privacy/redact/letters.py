@@ -27,8 +27,7 @@ _BIAS = _WEIGHTS[SIZE]
 def likeness(folded: str) -> float:
     """Logarithmic odds that a folded word is a name and no word: 0 is even; of words 5 % are above, of names 80 %."""
     said = f"^{folded}$".encode()
-    weights, mask = _WEIGHTS, SIZE - 1
-    length = len(said)
-    met = {crc32(said[i : i + 3]) & mask for i in range(length - 2)}
-    met.update([crc32(said[i : i + 4]) & mask for i in range(length - 3)])
-    return (sum([weights[place] for place in met]) + _BIAS) / SCALE
+    mask = SIZE - 1
+    met = {crc32(said[i : i + 3]) & mask for i in range(len(said) - 2)}
+    met.update([crc32(said[i : i + 4]) & mask for i in range(len(said) - 3)])
+    return (sum(map(_WEIGHTS.__getitem__, met)) + _BIAS) / SCALE

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from intramuros.privacy.redact.capitals import RUN, UPPER, name_length, tokens_of
 from intramuros.privacy.redact.finding import Finding
 from intramuros.privacy.redact.first_names import FIRST_NAMES, fold
+from intramuros.privacy.redact.outline import has
 from intramuros.privacy.redact.surnames import is_surname
 from intramuros.privacy.redact.words import CLOSINGS, COMMON_SURNAMES, GREETINGS, NOT_NAMES, TITLES
 
@@ -20,6 +21,7 @@ _POSTCODE = re.compile(
     r"|[0-9](?:(?<=[A-Z][0-9]..)|(?<=[A-Z][0-9]{2}..)|(?<=[A-Z][0-9][A-Z]..)|(?<=[A-Z][0-9]{2}[A-Z]..))[A-Z]{2})"
 )
 """Where a post code ends: the engine is quick at finding a space."""
+_HAS_POSTCODE = has(b"0000 A", b"0000 ?", b" 0AA")
 _CLOSING_ENDS = (
     "salutations distinguées",
     "sentiments distingués",
@@ -43,7 +45,7 @@ def signatures(text: str) -> Iterator[Finding]:
     if "\n" not in text:
         return
     lines = text.rstrip().split("\n")
-    has_address = _POSTCODE.search(text) is not None
+    has_address = _HAS_POSTCODE(text) and _POSTCODE.search(text) is not None
     place, to_look = 0, 0
     for number, line in enumerate(lines):
         content = line.strip(" \t>*_,.!-")

@@ -12,11 +12,13 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from intramuros.privacy.redact.finding import Finding
+from intramuros.privacy.redact.outline import has
 
 _DIGITS = str.maketrans("OoIl|SBZ", "00111582")
 _SMALL = str.maketrans("lo", "10")
 _ALIKE = "OoIl|SBZ"
 _MIXED = re.compile(rf"[0-9](?:(?<=[{_ALIKE}].)|(?=[{_ALIKE}]))")
+_MAY_BE_MIXED = has(b"0A", b"0a", b"A0", b"a0", b"0|", b"|0")
 _SIGN = rf"(?:[0-9{_ALIKE}](?<!\|(?![0-9OIl]))|(?<=2)A)"
 _TOKEN = rf"{_SIGN}{{1,20}}[a-d]?(?!\w)"
 _STRETCH = re.compile(
@@ -46,7 +48,7 @@ _BEFORE, _AFTER = 240, 160
 
 def misread(text: str) -> tuple[str, list[tuple[int, int]]]:
     """The text with digits in place of letters that look like them, and where they stand, in order."""
-    if _MIXED.search(text) is None:
+    if not _MAY_BE_MIXED(text) or _MIXED.search(text) is None:
         return text, []
     places = [part for stretch in _STRETCH.finditer(text) for part in _parts(text, stretch)]
     places = sorted([*places, *(paper.span() for paper in _PAPER.finditer(text))])

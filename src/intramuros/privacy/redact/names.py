@@ -89,10 +89,10 @@ class Names:
             folded = fold(word) if word.isalpha() else ""
             if folded and not _may_be_named(text, run, folded, labelled):
                 if folded not in NONE:
-                    rest.append((run.start(), run.end(), folded, None))
+                    rest.append((*run.span(), folded, None))
             elif tokens := tokens_of(text, run):
                 found += _in_run(text, tokens, labelled)
-                rest.append((run.start(), run.end(), folded, tokens))
+                rest.append((*run.span(), folded, tokens))
         found += [*turned(text), *addressed(text), *formed(text), *told_of(text), *hasty(text), *children(text)]
         if "'" in text:
             found = [_with_prefix(text, finding) for finding in found]
@@ -106,9 +106,12 @@ def _may_be_named(text: str, run: re.Match[str], folded: str, labelled: dict[int
     if start in labelled or folded in FIRST_NAMES:
         return True
     before = text[start - 1 : start]
-    if before != " " and before != "(" and text[end : end + 1] != " ":  # noqa: PLR1714 quicker than a set
+    if before == " ":
+        if _is_introduced(text, start) or _is_signed(text, start):
+            return True
+    elif before != "(" and text[end : end + 1] != " ":
         return False
-    return _is_introduced(text, start) or _is_signed(text, start) or is_of_a_person(text, start, end, words=1)
+    return is_of_a_person(text, start, end, words=1)
 
 
 def _whole(text: str, finding: Finding) -> Finding:
@@ -135,30 +138,33 @@ def _in_run(text: str, tokens: list[Token], labelled: dict[int, bool]) -> list[F
     names: list[Finding] = []
     first = tokens[0].start
     at = 0
-    begins = -1
-    for place in (first, first - 2, first - 5) if labelled else ():  # L'Orange, Dell'Acqua
-        if place in labelled:
-            begins = place
-            break
+    begins = _labelled_at(first, labelled) if labelled else -1
     if begins >= 0 or _is_introduced(text, first):
         is_weak = labelled.get(begins, False)
         length = name_length(tokens, 0, is_titled=True)
         if length and not _is_firm(text, tokens, length) and (not is_weak or length > 1 or tokens[0].is_first_name):
             names.append(_finding(tokens, 0, length, 0.85))
             at = length
-    elif _is_signed(text, first) or (len(tokens) > 1 and _MAIL_OR_BORN.match(text, tokens[-1].end)):
+    elif (len(tokens) > 1 and _MAIL_OR_BORN.match(text, tokens[-1].end)) or _is_signed(text, first):
         length = name_length(tokens, 0)
         if length == len(tokens) and not _is_firm(text, tokens, length):
             names.append(_finding(tokens, 0, length, 0.85))
             at = length
-    while at < len(tokens):
+    count = len(tokens)
+    while at < count:
         length, score, skip = _at(text, tokens, at)
         if length:
-            found = _finding(tokens, at + skip, length, score)
-            start = _skip_spaces(text, tokens[at + skip - 1].end) if skip else found.start  # a particle belongs to it
-            names.append(Finding("PERSON", start, found.end, score))
-        at += max(1, skip + length)
+            begin = at + skip
+            # a particle belongs to it
+            start = _skip_spaces(text, tokens[begin - 1].end) if skip else tokens[begin].start
+            names.append(Finding("PERSON", start, tokens[begin + length - 1].end, score))
+        at += (skip + length) or 1
     return names
+
+
+def _labelled_at(first: int, labelled: dict[int, bool]) -> int:
+    """Where the value of a label begins in which a word is the first, -1 if it is none: L'Orange, Dell'Acqua."""
+    return next((place for place in (first, first - 2, first - 5) if place in labelled), -1)
 
 
 def _is_introduced(text: str, first: int) -> bool:
@@ -169,9 +175,7 @@ def _is_introduced(text: str, first: int) -> bool:
 
 
 def _is_signed(text: str, first: int) -> bool:
-    return text[max(0, first - 2) : first] == ", " and text[max(0, first - 40) : first].lower().endswith(
-        _SIGNED_ON_LINE
-    )
+    return text[first - 2 : first] == ", " and text[max(0, first - 40) : first].lower().endswith(_SIGNED_ON_LINE)
 
 
 def _at(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from intramuros.privacy.redact.births import MONTHS
 from intramuros.privacy.redact.births_in_forms import heads_a_life, is_alone, is_labelled_above
 from intramuros.privacy.redact.finding import Finding
+from intramuros.privacy.redact.outline import has, outline
 
 _MONTH_FIRST = re.compile(
     r"[JFMASOND](?<![^\W_].)(?:an|eb|ar|pr|ay|un|ul|ug|ep|ct|ov|ec)[a-z]{0,6}\.? [0-3]?[0-9](?:st|nd|rd|th)?,? "
@@ -112,15 +113,18 @@ _FAR, _ROWS, _LINE = 72, 60, 400
 def births_beside(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
     """Dates of birth that no tier found, by what stands around them."""
     ends: list[int] | None = None
-    taken = _Taken(findings)
+    taken: _Taken | None = None
     is_of_children: bool | None = None
     for date in _dates(text):
         year = _year(date)
-        if not _OLDEST <= year <= _NEWEST or date in taken:
+        if not _OLDEST <= year <= _NEWEST:
+            continue
+        taken = taken or _Taken(findings)
+        if date in taken:
             continue
         if ends is None:
-            ends = sorted(f.end for f in findings if f.entity_type == "PERSON")
-            numbers = sorted((f.start, f.end) for f in findings if f.entity_type in _NUMBERS_OF_PEOPLE)
+            ends = sorted([f.end for f in findings if f.entity_type == "PERSON"])
+            numbers = sorted([(f.start, f.end) for f in findings if f.entity_type in _NUMBERS_OF_PEOPLE])
         line = text.rfind("\n", max(0, date.start() - _LINE), date.start()) + 1
         if year > _GROWN and is_of_children is None:
             is_of_children = _speaks_of_children(text.lower())
@@ -151,11 +155,14 @@ _HOME = re.compile(
     r"|sous|les?|la|de|du|d'|en|\([\w ]{2,16}\))){0,5}"
 )
 """A place of any name between a person and a post code."""
+_MAY_HAVE_POSTCODE = has(b"0000 A", "0000 ×".encode("latin-1"))
 
 
 def homes_beside(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
     """Addresses right after a person whose first line is the bare name of a farm, a house or a hamlet."""
     if "\n" not in text and ", " not in text:
+        return
+    if not _MAY_HAVE_POSTCODE(text):
         return
     people = [f for f in findings if f.entity_type == "PERSON"]
     starts = {f.start for f in people if f.score > 0.6}
@@ -180,14 +187,17 @@ _NOT_DIALLED = re.compile(
 )
 
 
+_BEFORE_NUMBERS = frozenset({"PERSON", "EMAIL_ADDRESS", "PHONE_NUMBER"})
+
+
 def phones_beside(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
     """What can be dialled right after a person or a mail address, in the same line or alone on one of the next."""
-    ends = sorted(f.end for f in findings if f.entity_type in {"PERSON", "EMAIL_ADDRESS", "PHONE_NUMBER"})
-    if not ends:
-        return
-    numbers = {f.end for f in findings if f.entity_type == "PHONE_NUMBER"}
-    taken = _Taken(findings)
+    ends: list[int] | None = None
     for number in _DIALLED.finditer(text):
+        if ends is None:
+            ends = sorted([f.end for f in findings if f.entity_type in _BEFORE_NUMBERS])
+            numbers = {f.end for f in findings if f.entity_type == "PHONE_NUMBER"}
+            taken = _Taken(findings)
         at = bisect_right(ends, number.start())
         if not at or number in taken or _DAY.match(number.group()):
             continue
@@ -208,7 +218,7 @@ def phones_beside(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
 
 def _dates(text: str) -> Iterator[re.Match[str]]:
     yield from _DATE.finditer(text)
-    for year in _AND_YEAR.finditer(text):
+    for year in _AND_YEAR.finditer(text) if b", 0000" in outline(text) else ():
         day = year.start() - (1 if text[year.start() - 1].isdigit() else 3)
         if date := _MONTH_FIRST.search(text, max(0, day - 14), year.end()):
             yield date
@@ -227,7 +237,7 @@ class _Taken:
     """Where findings lie that are no persons; few of them lie one inside the other."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
-        self._spans = sorted((f.start, f.end) for f in findings if f.entity_type != "PERSON")
+        self._spans = sorted([(f.start, f.end) for f in findings if f.entity_type != "PERSON"])
         self._starts = [start for start, _ in self._spans]
 
     def __contains__(self, match: re.Match[str]) -> bool:

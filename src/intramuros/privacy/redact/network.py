@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from intramuros.privacy.redact.outline import has
 from intramuros.privacy.redact.rules import Rule, Words, shape
 
 _ADDRESS_WORDS = Words(
@@ -66,7 +67,14 @@ def _is_mac(text: str) -> bool:
 
 _NAMED_HOST = shape(r"(?:host|addr|address|server|bind|listen|dns|gateway|ip)[\"']? ?[=:] ?[\"']?(?: \x00)")
 _VERSION = r"(?<![vV§].)(?<![0-9A-Za-z_].)(?<![.\-/=].)"
-_DOTTED = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
+_IS_DOTTED = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]").search
+_MAY_BE_DOTTED = has(b".0.", b".00.", b".000.")
+
+
+def _is_dotted(text: str) -> bool:
+    return _MAY_BE_DOTTED(text) and _IS_DOTTED(text) is not None
+
+
 NETWORK = (
     Rule(
         "IP_ADDRESS",
@@ -77,7 +85,7 @@ NETWORK = (
         0.85,
         before=32,
         after=0,
-        form=_DOTTED,
+        form=_is_dotted,
     ),
     Rule(
         "IP_ADDRESS",
@@ -85,7 +93,7 @@ NETWORK = (
         is_ipv4,
         0.85,
         unless=_NO_ADDRESS,
-        form=_DOTTED,
+        form=_is_dotted,
     ),
     Rule(
         "IP_ADDRESS",
@@ -95,7 +103,7 @@ NETWORK = (
         _ADDRESS_WORDS,
         before=20,
         after=0,
-        form=_DOTTED,
+        form=_is_dotted,
     ),
     Rule(
         "IP_ADDRESS",
@@ -105,14 +113,14 @@ NETWORK = (
         ),
         _is_ipv6,
         0.9,
-        form=re.compile(r":[0-9A-Fa-f]{0,4}:"),
+        form=lambda text: text.count(":") > 2,
     ),
     Rule(
         "MAC_ADDRESS",
         re.compile(r"[0-9A-Fa-f](?<![\w:-].)[0-9A-Fa-f](?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w:-])"),
         None,
         0.95,
-        form=re.compile(r"[:-][0-9A-Fa-f]{2}[:-]"),
+        form=lambda text: text.count(":") > 4 or text.count("-") > 4,
     ),
     Rule(
         "MAC_ADDRESS",
@@ -120,6 +128,6 @@ NETWORK = (
         _is_mac,
         0.4,
         Words("mac", "ethernet", "hardware", "wlan", "lan"),
-        form=re.compile(r"\.[0-9A-Fa-f]{4}\."),
+        form=re.compile(r"\.[0-9A-Fa-f]{4}\.").search,
     ),
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from intramuros.privacy.redact.outline import says
 from intramuros.privacy.redact.rules import CODES, LETTERED, Rule, Words
 
 _PASSPORT = Words(
@@ -171,7 +172,7 @@ def _said(words: Words, others: Words, near: str) -> bool:
 
 
 def _is_of_passport(near: str) -> bool:
-    return any(stem in near for stem in _PASSPORT_SAID) and _said(_PASSPORT, _CARD, near)
+    return says(near, _PASSPORT_SAID) and _said(_PASSPORT, _CARD, near)
 
 
 def _is_of_card(near: str) -> bool:
@@ -180,7 +181,7 @@ def _is_of_card(near: str) -> bool:
     place = before.rfind("ausweis")
     if place >= 0 and place >= _last(_PASSPORT, before):
         return not _OTHERS.search(before, place)
-    return any(stem in near for stem in _CARD_SAID) and _said(_CARD, _PASSPORT, near)
+    return says(near, _CARD_SAID) and _said(_CARD, _PASSPORT, near)
 
 
 def _is_card(text: str) -> bool:

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from intramuros.privacy.redact.door_codes import told_codes
 from intramuros.privacy.redact.finding import Finding
+from intramuros.privacy.redact.outline import says
 
 _WORD = re.compile(
     r"m(?:ots? de passe|dp)|p(?:ass(?:wor[dt]|wd|phrase|code|(?=[\"']? ?[:=]))|wd?(?![a-z])|s[kw](?![a-z])"
@@ -169,13 +170,6 @@ def is_plain(value: str, text: str, end: int) -> bool:
     )
 
 
-def _says(lowered: str, stems: Sequence[str]) -> bool:
-    for stem in stems:  # noqa: SIM110 quicker than any()
-        if stem in lowered:
-            return True
-    return False
-
-
 _NETWORK = re.compile(r"(?i:ssid|netz(?:werk|name)?|network|réseau|rete)[ :=\"']{1,3}$")
 """What the name of a wireless network stands after."""
 
@@ -189,8 +183,8 @@ class Assigned:
         """Reads on only where one of its words stands."""
         found = []
         lowered = text.lower()
-        says = _says(lowered, _STEMS)
-        for word in _WORD.finditer(lowered) if says else ():
+        may_say = says(lowered, _STEMS)
+        for word in _WORD.finditer(lowered) if may_say else ():
             match = _VALUE.match(text, word.end())
             before = text[word.start() - 1 : word.start()]
             if (before.isalpha() and not word.group().endswith(("wort", "schlüssel"))) or before == "$":
@@ -203,7 +197,7 @@ class Assigned:
                 (match := _ANSWERED.match(text, word.end())) and is_made_up(match.group(1))
             ):
                 found.append(Finding("SECRET", *match.span(1), 0.7))
-        if says:
+        if may_say:
             found += self._told(text, lowered, found)
         found += [
             Finding("SECRET", start, end, 0.7)

@@ -64,12 +64,10 @@ def name_words(name: str) -> tuple[str, ...]:
 
 def again(text: str, findings: Sequence[Finding], known: Iterable[str] = ()) -> Iterator[Finding]:
     """Further mentions of the persons among the findings, or of those known already, by one word of their name."""
-    names = [
-        text[finding.start : finding.end]
-        for finding in findings
-        if finding.entity_type == "PERSON" and finding.score >= _MIN_SCORE
-    ]
+    names = [text[f.start : f.end] for f in findings if f.score >= _MIN_SCORE and f.entity_type == "PERSON"]
     names = list(dict.fromkeys((*names, *_written_to(text, findings))))
+    if not names and not known:
+        return
     said = {name: _WORD.findall(name) for name in (*names, *known)}
     yield from _in_small_letters(text, [said[name] for name in names])
     wanted = _distinct_words(text, said.values())
@@ -172,9 +170,11 @@ def _is_ordinary(text: str, small: str) -> bool:
 def _distinct_words(text: str, names: Iterable[Sequence[str]]) -> set[str]:
     wanted: set[str] = set()
     for words in names:
-        parts = [part for word in words[1:] if "-" in word for part in word.split("-") if len(part) > 3]
+        parts: Sequence[str] = ()
+        if len(words) > 1 and "-" in "".join(words):
+            parts = [part for word in words[1:] if "-" in word for part in word.split("-") if len(part) > 3]
         for word in (*words, *parts):
-            folded = fold(word)
+            folded = word.lower() if word.isascii() else fold(word)
             if len(word) < 3 or folded in _NEVER:
                 continue
             if word.islower() and len(word) > 3 and folded not in AMBIGUOUS and len(words) == 1:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from intramuros.privacy.redact.finding import Finding
+from intramuros.privacy.redact.outline import has
 from intramuros.privacy.redact.rules import Words
 
 _CANTONS = "AG|AI|AR|BE|BL|BS|FR|GE|GL|GR|JU|LU|NE|NW|OW|SG|SH|SO|SZ|TG|TI|UR|VD|VS|ZG|ZH|FL"
@@ -46,8 +47,8 @@ _COUNTIES = frozenset("C CE CN CW D DL G KE KK KY L LD LH LK LM LS MH MN MO OY R
 _FR = "[A-HJ-NP-TV-Z]"
 _BEGIN = r"(?<![0-9A-Za-z_].)(?<![0-9A-Za-z_]-.)(?<![0-9][.,:/].)(?<![+#=/].)"
 _END = r"(?![0-9A-Za-z_])(?!-[0-9A-Za-z])(?![.,'/][0-9])"
-_PLATES = re.compile(
-    rf"[A-ZÄÖÜ0-9](?:(?<=[A-ZÄÖÜ])(?=[A-ZÄÖÜ \-:·']{{0,7}}[0-9]){_BEGIN}(?:(?:"
+_CAPITAL_FIRST = (
+    rf"(?=[A-ZÄÖÜ \-:·']{{0,7}}[0-9]){_BEGIN}(?:(?:"
     rf"(?P<double>(?<=[A-HJ-NP-TV-Z]){_FR}(?P<between>[ \-]?)[0-9]{{3}}(?P=between)?[ \-]?{_FR}{{2}})"
     r"|(?P<german>[A-ZÄÖÜ]{0,2}(?P<link>-| - ?|:| )[A-Z]{1,2}(?:[ \-]?)[1-9][0-9]{0,3}[EH]?)"
     r"|(?P<british>[A-Z](?P<age>[0-9]{2})(?P<gap> ?)(?P<last>[A-Z]{3}))"
@@ -59,22 +60,28 @@ _PLATES = re.compile(
     rf"){_END}"
     rf"|(?P<canton>[A-Z](?<=(?:{_CANTONS})))(?P<space>[ \-·]{{0,3}})(?P<figures>[1-9](?:['. ]?[0-9]){{1,5}})"
     rf"{_END}(?![.' ][0-9]))"
-    rf"|(?<=[0-9])(?=[0-9]{{0,3}}[ \-]?[A-Z]){_BEGIN}(?:(?P<belgian>(?P<stroke>[ \-]?)[A-Z]{{3}}(?P=stroke)[0-9]{{3}})"
-    r"|(?P<irish>[0-9]{1,2}-(?P<county>[A-Z]{1,2})-[0-9]{1,6})"
-    rf"|(?P<old>[0-9]{{0,3}}[ \-]?[A-HJ-NP-TV-Z]{{2,3}}[ \-]?(?:[0-9]{{2}}|2[AB]|97[1-6]))){_END})"
 )
+_DIGIT_FIRST = (
+    rf"(?=[0-9]{{0,3}}[ \-]?[A-Z]){_BEGIN}(?:(?P<belgian>(?P<stroke>[ \-]?)[A-Z]{{3}}(?P=stroke)[0-9]{{3}})"
+    r"|(?P<irish>[0-9]{1,2}-(?P<county>[A-Z]{1,2})-[0-9]{1,6})"
+    rf"|(?P<old>[0-9]{{0,3}}[ \-]?[A-HJ-NP-TV-Z]{{2,3}}[ \-]?(?:[0-9]{{2}}|2[AB]|97[1-6]))){_END}"
+)
+_PLATES = re.compile(rf"[A-ZÄÖÜ0-9](?:(?<=[A-ZÄÖÜ]){_CAPITAL_FIRST}|(?<=[0-9]){_DIGIT_FIRST})")
+_CAPITAL_PLATES = re.compile(rf"[A-ZÄÖÜ]{_CAPITAL_FIRST}")
+"""The same for a text in which none begins with a digit."""
+_MAY_BE_DIGIT_FIRST = has(b"0AA", b"0 AA", b"0-A")
 _SMALL = re.compile(
     r"[a-zäöü](?<![\w\-].)(?:[a-z][ \-]?[0-9]{3}[ \-]?[a-z]{2}|[a-zäöü]{0,2}-[a-z]{1,2}[ \-]?[1-9][0-9]{1,3}"
     r"|[a-z][0-9]{2} ?[a-z]{3}|[a-z] [0-9]{2,3} ?[0-9]{3})"
     r"(?![\w])(?!-\w)"
 )
 _SMALL_DIGIT = re.compile(
-    r"[0-9](?<![0-9].)(?:(?<=[a-zäöü][a-z].)(?<![\w\-]...)|(?<=[a-zäöü][a-z][ \-].)(?<![\w\-]....)[0-9]"
-    r"|(?<=-[a-z].)|(?<=-[a-z]{2}.)|(?<=-[a-z][ \-].)|(?<=-[a-z]{2}[ \-].))"
+    r"[0-9](?<=[a-z \-].)(?:(?<=[a-z].)(?:(?<=[a-zäöü]..)(?<![\w\-]...)|(?<=-..)|(?<=-[a-z]..))"
+    r"|(?<=[a-z][ \-].)(?:(?<=[a-zäöü]...)(?<![\w\-]....)[0-9]|(?<=-...)|(?<=-[a-z]...)))"
 )
 """The first digit of what `_SMALL` matches."""
-_BEFORE_DIGIT = 7
-"""At most so many characters of it stand before that digit."""
+_BEFORE_DIGIT, _FROM_DIGIT = 7, 12
+"""At most so many characters of it stand before that digit, and less than so many from it on, with what it looks at."""
 _SMALL_WORDS = frozenset(
     """
     de le la et en da al es an am at by se as ca km kg cm mm ml ch ps mb gb kb hp kw il au du un si no so in on to ab
@@ -365,12 +372,11 @@ class Plates:
     def analyse(self, text: str, language: str) -> Sequence[Finding]:
         """What it finds."""
         found = list(self._capital(text))
-        if digit := _SMALL_DIGIT.search(text):
-            found += self._small(text, text.lower(), max(0, digit.start() - _BEFORE_DIGIT))
+        found += self._small(text, text.lower())
         return found
 
     def _capital(self, text: str) -> Iterator[Finding]:
-        for plate in _PLATES.finditer(text):
+        for plate in _capital_plates(text):
             before = text[max(0, plate.start() - 60) : plate.start()].lower()
             if is_sure(plate):
                 if not _REFERENCE.search(before[-28:]) or _LABEL.search(before):
@@ -380,14 +386,30 @@ class Plates:
             ):
                 yield Finding("LICENSE_PLATE", *plate.span(), 0.85)
 
-    def _small(self, text: str, lowered: str, start: int) -> Iterator[Finding]:
-        for plate in _SMALL.finditer(text, start):
+    def _small(self, text: str, lowered: str) -> Iterator[Finding]:
+        for plate in _small_plates(text):
             value = plate.group()
             before = lowered[max(0, plate.start() - 60) : plate.start()]
             if value[:2] in _SMALL_WORDS or value[-2:] in _SMALL_WORDS:
                 continue
             if _LABEL.search(before) or (_NEAR(_around(text, plate, before)) and not _REFERENCE.search(before[-28:])):
                 yield Finding("LICENSE_PLATE", *plate.span(), 0.8)
+
+
+def _capital_plates(text: str) -> Iterator[re.Match[str]]:
+    """What `_PLATES` finds."""
+    return (_PLATES if _MAY_BE_DIGIT_FIRST(text) else _CAPITAL_PLATES).finditer(text)
+
+
+def _small_plates(text: str) -> Iterator[re.Match[str]]:
+    """What `_SMALL` finds."""
+    done = 0
+    for digit in _SMALL_DIGIT.finditer(text):
+        at = digit.start()
+        plate = _SMALL.search(text, max(done, at - _BEFORE_DIGIT), at + _FROM_DIGIT)
+        if plate and plate.start() < at:
+            done = plate.end()
+            yield plate
 
 
 def _around(text: str, plate: re.Match[str], before: str) -> str:
@@ -397,7 +419,6 @@ def _around(text: str, plate: re.Match[str], before: str) -> str:
 
 def is_sure(plate: re.Match[str]) -> bool:
     """Whether the form alone says that it is a plate."""
-    kind = plate.lastgroup
     value = plate.group()
     if plate["double"]:
         return plate["between"] == "-" and value[6] == "-"
@@ -420,17 +441,19 @@ def is_sure(plate: re.Match[str]) -> bool:
             and plate["space"] in {" ", " · ", "·", "-"}
             and value[:2] not in {"FR", "AG", "SO", "BE", "SG", "GE"}
         )
+    if plate.re is _CAPITAL_PLATES:
+        return False
     if plate["belgian"]:
         return plate["stroke"] == "-"
     if plate["irish"]:
         return plate["county"] in _COUNTIES and re.match("[0-9]{2}[12]-", value) is not None
-    return kind is None
+    return False
 
 
 def _is_likely(plate: re.Match[str]) -> bool:
     """Whether a word that speaks of a car is enough for it."""
     if plate["german"]:
         return re.split("[-: ]", plate.group())[0] in _DISTRICTS
-    if plate["irish"]:
+    if plate.re is _PLATES and plate["irish"]:
         return plate["county"] in _COUNTIES
     return not plate["short"] or plate.group()[:2] not in {"CH", "EN", "DE", "LE", "LA", "ID", "NR", "NO", "II", "IV"}

@@ -53,6 +53,11 @@ class Policy:
         said = {**self.actions, "*": self.default, "threshold": self.threshold}
         return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
+    @property
+    def allows_any(self) -> bool:
+        """Whether anything may pass as it is."""
+        return self.default is Action.ALLOW or Action.ALLOW in self.actions.values()
+
     def action(self, entity_type: str) -> Action:
         """What is done with this entity."""
         return self.actions.get(entity_type, self.default)

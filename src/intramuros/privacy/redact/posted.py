@@ -85,7 +85,10 @@ _LABEL = re.compile(r"(?i:adresse|anschrift|indirizzo|address|domicile|domicilio
 _NUMBER_ONLY = re.compile(rf"(?:.{{0,60}} )?{_NO_YEAR}{_NUMBER}$")
 _HOUSE = re.compile(r"(?:n[.°]{0,2} ?|nr\.? ?|civico )?[0-9]")
 _QUARTER = re.compile(rf"(?:{_CAP}|[Ll]ieu-dit)(?: {_WORD}){{0,4}}$")
-_SEPARATOR = re.compile(r"[,;]? ?\n[ \t>]*|[,;] ?| ?[|·•\t] ?| - | / |: ")
+_SEPARATOR = re.compile(
+    r",(?: ?\n[ \t>]*| ?)|;(?: ?\n[ \t>]*| ?)|\n[ \t>]*|\| ?|· ?|• ?|\t ?| (?:\n[ \t>]*|[|·•\t] ?|- |/ )|: "
+)
+"""Each choice begins with one sign: the engine skips to it."""
 _TO = re.compile(r" (?:à|in|a|at)$")
 _FAR, _PIECES = 130, 7
 

@@ -24,6 +24,7 @@ from intramuros.privacy.redact.names import Names
 from intramuros.privacy.redact.near_people import births_beside, homes_beside, phones_beside
 from intramuros.privacy.redact.network import NETWORK
 from intramuros.privacy.redact.normalise import normalise
+from intramuros.privacy.redact.outline import Text
 from intramuros.privacy.redact.papers import PAPERS
 from intramuros.privacy.redact.passwords import Assigned
 from intramuros.privacy.redact.people import Directory, again, joined
@@ -50,17 +51,6 @@ BUILT_IN: tuple[Recogniser, ...] = (
     Names(),
 )
 """The tiers that need no model."""
-
-
-class _Text(str):
-    """A text that makes its small letters once, for several tiers ask for them."""
-
-    _lowered: str | None = None
-
-    def lower(self) -> str:
-        if self._lowered is None:
-            self._lowered = super().lower()
-        return self._lowered
 
 
 _SHORTEST_MET = 4
@@ -114,8 +104,12 @@ class Redactor:
         """
         plain = normalise(text)
         found = self._found(plain.text, language, known)
-        people = {*known, *(plain.text[f.start : f.end] for f in found if f.entity_type == "PERSON")}
-        named = [*file_names(plain.text, lambda names: self._found(names, language, people)), *source_names(plain.text)]
+
+        def look(names: str) -> Sequence[Finding]:
+            people = {*known, *(plain.text[f.start : f.end] for f in found if f.entity_type == "PERSON")}
+            return self._found(names, language, people)
+
+        named = [*file_names(plain.text, look), *source_names(plain.text)]
         found += [finding for finding in named if self.policy.action(finding.entity_type) is not Action.ALLOW]
         found = joined(plain.text, _without_overlaps(plain.text, found, self.policy))
         if not plain.starts:
@@ -124,7 +118,7 @@ class Redactor:
 
     def _found(self, text: str, language: str, known: Collection[str]) -> list[Finding]:
         """Everything the tiers find in a normalised text that the policy doesn't allow, with its overlaps."""
-        text = _Text(text)
+        text = Text(text)
         found = self._all(self.recognisers, text, language)
         found += again(text, found, known)
         digits, places = misread(text)
@@ -136,14 +130,14 @@ class Redactor:
         found += births_beside(digits, found)
         found += phones_beside(digits, found)
         found += homes_beside(digits, found)
-        allowed = {kind for kind in {f.entity_type for f in found} if self.policy.action(kind) is Action.ALLOW}
-        return [finding for finding in found if finding.entity_type not in allowed] if allowed else found
+        if not self.policy.allows_any:
+            return found
+        return [finding for finding in found if self.policy.action(finding.entity_type) is not Action.ALLOW]
 
     def _all(self, tiers: Iterable[Recogniser], text: str, language: str) -> list[Finding]:
-        threshold = self.policy.threshold
         found: list[Finding] = []
         for tier in tiers:
-            found += [finding for finding in self._run(tier, text, language) if finding.score >= threshold]
+            self._run(tier, text, language, found)
         return found
 
     def hide(self, text: str, aliases: Aliases, *, language: str = "") -> Redacted:
@@ -191,20 +185,22 @@ class Redactor:
                 entities.append(Hidden(finding.entity_type, finding.start, finding.end, finding.score, action, alias))
         return Redacted("".join([*pieces, text[place:]]), tuple(entities))
 
-    def _run(self, tier: Recogniser, text: str, language: str) -> Sequence[Finding]:
+    def _run(self, tier: Recogniser, text: str, language: str, found: list[Finding]) -> None:
+        """Adds what one tier is sure enough of."""
+        length, threshold = len(text), self.policy.threshold
+        is_sound = True
         try:
-            found = list(tier.analyse(text, language))
-            length = len(text)
-            is_sound = True
-            for f in found:
+            for f in tier.analyse(text, language):
+                score = f.score
                 is_known = f.entity_type in _BUILT_IN_TYPES or ENTITY_TYPE.fullmatch(f.entity_type)
-                if not (is_known and 0 <= f.start < f.end <= length and math.isfinite(f.score)):
+                if not (is_known and 0 <= f.start < f.end <= length and -math.inf < score < math.inf):
                     is_sound = False
+                if score >= threshold:
+                    found.append(f)
         except Exception:  # whatever it is: nothing passes unseen
             raise DetectorFailed(f"The detector of {tier.name} failed, so the text was not let through.") from None
         if not is_sound:
             raise DetectorFailed(f"The detector of {tier.name} answered nonsense, so the text was not let through.")
-        return found
 
 
 def _without_overlaps(text: str, found: Sequence[Finding], policy: Policy) -> list[Finding]:
@@ -219,7 +215,11 @@ def _without_overlaps(text: str, found: Sequence[Finding], policy: Policy) -> li
         end = max(end, finding.end) if heap else finding.end
         heap.append(finding)
     kept += heap if len(heap) < 2 else _parted(text, heap, policy)
-    return [f for f in kept if text[f.start].isalnum() or any(c.isalnum() for c in text[f.start : f.end])]
+    return [f for f in kept if text[f.start].isalnum() or _says_something(text[f.start : f.end])]
+
+
+def _says_something(piece: str) -> bool:
+    return any(c.isalnum() for c in piece)
 
 
 def _parted(text: str, found: Sequence[Finding], policy: Policy) -> list[Finding]:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from intramuros.privacy.redact import checks
 from intramuros.privacy.redact.finding import Finding
-from intramuros.privacy.redact.rules import CAPITAL, DIGIT, END, LETTERED, SMALL_CODES, Rule, Words, shape
+from intramuros.privacy.redact.outline import has
+from intramuros.privacy.redact.rules import CAPITAL, DIGIT, END, LETTERED, Rule, Words, shape
 
 _S = r"(?:[ .\-/]|[ ]?\n[ >]{0,2})?"
 _OCR = r"[0-9OoIl|SB]"
@@ -234,7 +235,7 @@ REGISTERS = (
         ),
         checks.it_fiscal_code,
         0.95,
-        form=SMALL_CODES,
+        form=has(b"00a00"),
     ),
     Rule(
         "DE_TAX_ID",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from intramuros.privacy.redact.finding import LEAST, Finding
+from intramuros.privacy.redact.outline import says
 
 BEFORE = 60
 AFTER = 24
@@ -36,14 +37,12 @@ LETTERED = re.compile(
 """Those of them that begin with a capital, or have some between two numbers as old French plates do."""
 
 
-SMALL_CODES = re.compile(
-    r"[0-9](?:(?<=[0-9]{3})[ \-]?[a-z]{2}(?![a-z])|[a-z](?<=[0-9][0-9].)[0-9]{2} ?[a-z])",
-)
-"""Digits with small letters after them: plates, and numbers with letters between, as somebody types them in haste."""
-
-
 Context = Callable[[str], bool]
 """Whether the text around a match, in lower case and with NUL in its place, says what it is."""
+
+
+Form = Callable[[str], object]
+"""Whether a text may hold what a rule looks for; nothing, or what is false, where it can't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,8 @@ class Rule:
     below `LEAST` a match alone is not enough. A word of `unless` just before it refutes it.
 
     What spares the search, all without a difference to what is found: `digits` is how many the pattern needs in one
-    number, `gates` literals without one of which it can't match, `form` a quick pattern it needs too, `within` a
+    number, `gates` literals without one of which it can't match, `form` a quick question that
+    the text has to answer with yes, `within` a
     pattern of the pieces of text where alone it can match, `said` literals one of which the text, in lower case, must
     say somewhere for the context to hold. With `digits` of nine and more or `within`, it begins a word, with a capital
     or a digit, or with a bracket.
@@ -71,7 +71,7 @@ class Rule:
     gates: tuple[str, ...] = ()
     unless: Context | None = None
     digits: int = 0
-    form: re.Pattern[str] | None = None
+    form: Form | None = None
     within: re.Pattern[str] | None = None
     said: tuple[str, ...] = ()
 
@@ -133,7 +133,7 @@ class Group:
     `any_of` is the patterns of those with `within` in one: before where it finds something, none of them does.
     """
 
-    form: re.Pattern[str] | None
+    form: Form | None
     within: re.Pattern[str] | None
     any_of: re.Pattern[str] | None
     rules: tuple[Rule, ...]
@@ -177,13 +177,6 @@ def _said_in(lowered: str, said: _Said) -> bool:
     return False
 
 
-def _has_any(text: str, words: Sequence[str]) -> bool:
-    for word in words:  # noqa: SIM110 quicker than any()
-        if word in text:
-            return True
-    return False
-
-
 class Rules:
     """Several rules as one recogniser."""
 
@@ -224,11 +217,11 @@ class Rules:
             if said is not None and not _said_in(lowered, said):
                 continue
             for group in groups:
-                if group.form is not None and group.form.search(text) is None:
+                if group.form is not None and not group.form(text):
                     continue
                 if group.within is None or group.any_of is None:
                     for rule in group.rules:
-                        if not rule.gates or _has_any(text, rule.gates):
+                        if not rule.gates or says(text, rule.gates):
                             rule.find(text, 0, length, found)
                     continue
                 pieces = cut.get(group.within)
@@ -268,7 +261,7 @@ class Rules:
                     words = anywhere.get(search)
                     if words is None:
                         words = anywhere[search] = [word for word in said if word in lowered]
-                    if not words or not _has_any(text[max(0, start - before) : stop + after].lower(), words):
+                    if not words or not says(text[max(0, start - before) : stop + after].lower(), words):
                         continue
                 if match := search(text, start, stop):
                     add(text, match, stop, found)
@@ -317,12 +310,8 @@ def shape(pattern: str, *literals: str) -> Context:
     compiled = re.compile(pattern)
 
     def is_there(text: str) -> bool:
-        if literals:
-            for literal in literals:
-                if literal in text:
-                    break
-            else:
-                return False
+        if literals and not says(text, literals):
+            return False
         return compiled.search(text) is not None
 
     return is_there

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from intramuros.privacy.redact.outline import outline
+
 _NAME = r"[^\W\d_][\w'.\-]{0,24}"
 _HOUSE = r"[0-9]{1,4}(?: ?(?:bis|ter|quater|[a-h])(?!\w))?(?:[/-][0-9a-z]{1,4}(?!\w))?"
 _FRENCH = (
@@ -45,7 +47,7 @@ _NO_TOWN = frozenset(
     zeilen jours tage giorni habitants einwohner abitanti users kcal watt liter litres litri mots
     """.split()  # noqa: SIM905
 )
-_CODE = re.compile(r"[0-9] (?<=[0-9]{4}.)(?=[a-zà-öø-ÿ])")
+_CODE = b"0000 a"
 _POSTCODE = re.compile(r"(?<= )(?:(?:d|ch|f|i|b|l|a)-)?(?!19[5-9][0-9]$|20[0-3][0-9]$)[0-9]{4,5}$")
 _FAR = 84
 
@@ -66,19 +68,22 @@ _SMALL_TOWN = re.compile(r", [a-z]{3,20}(?=\n|$|[,.;)!?])")
 
 def small_addresses(text: str, lowered: str) -> Iterator[tuple[int, int]]:
     """Where addresses in small letters stand."""
-    for code in _CODE.finditer(text):
-        end = code.end() - 1
+    drawn = outline(text)
+    code = drawn.find(_CODE)
+    while code >= 0:
+        end = code + 4
+        code = drawn.find(_CODE, end)
         postcode = _POSTCODE.search(text, max(0, end - 8), end)
-        town = _TOWN.match(text, code.end()) if postcode else None
+        town = _TOWN.match(text, end + 1) if postcode else None
         if postcode is None or town is None or town["first"] in _NO_TOWN:
             continue
         street = _STREET.search(lowered, _line(text, postcode.start()), postcode.start())
         if street and _is_street(lowered, street, postcode.group()):
             yield street.start(), town.end()
-    for code in _BRITISH_CODE.finditer(text):
-        outward = _OUTWARD.search(text, max(0, code.start() - 5), code.start())
+    for inward in _BRITISH_CODE.finditer(text) if b" 0aa" in drawn else ():
+        outward = _OUTWARD.search(text, max(0, inward.start() - 5), inward.start())
         if outward and (lane := _LANE.search(text, _line(text, outward.start()), outward.start())):
-            yield lane.start(), code.end()
+            yield lane.start(), inward.end()
     for town in _SMALL_TOWN.finditer(text):
         at = town.start()
         if text.endswith(_LANES, 0, at) and (lane := _LANE.search(text[_line(text, at) : at] + " ")):

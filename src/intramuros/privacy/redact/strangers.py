@@ -112,7 +112,7 @@ class _Stranger:
 
 def strangers(text: str, runs: Sequence[Met], found: Sequence[Finding]) -> list[Finding]:
     """Who else stands near the persons found."""
-    persons = sorted((f.start, f.end) for f in found if f.entity_type == "PERSON" and f.score >= _SURE)
+    persons = sorted([(f.start, f.end) for f in found if f.score >= _SURE and f.entity_type == "PERSON"])
     if not persons or not runs:
         return []
     result = list(_in_columns(text, persons))
@@ -142,11 +142,13 @@ def _met(
     for start, end, folded, tokens in runs:
         while at < count and persons[at][1] <= start:
             at += 1
-        if text[start - 1 : start] in _QUOTED or text[end : end + 1] in _CODE:
-            continue
         if at < count and persons[at][0] < end:
+            if text[start - 1 : start] in _QUOTED or text[end : end + 1] in _CODE:
+                continue
             if tokens and len(tokens) == 2 and persons[at][0] == tokens[1].start and _belongs(tokens[0]):
                 yield _Stranger(start, end, 2, _KNOWN)
+            continue
+        if text[start - 1 : start] in _QUOTED or text[end : end + 1] in _CODE:
             continue
         if not (is_short or _are_near(around, start)):
             continue

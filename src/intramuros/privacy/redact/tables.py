@@ -127,20 +127,23 @@ class Tables:
 def _in_rows(text: str) -> Iterator[Finding]:
     columns: dict[int, str] = {}
     separator, count, place = "", 0, 0
+    separators = [sign for sign in ("\t", ";", "|", ",") if sign in text]
+    if not separators:
+        return
     lines = text.split("\n")
     for line, below in zip(lines, [*lines[1:], ""], strict=True):
         if columns and line.count(separator) == count:
             yield from _cells(line, place, separator, columns)
         else:
-            separator, count, columns = _headed(line, below)
+            separator, count, columns = _headed(line, below, separators)
         place += len(line) + 1
 
 
-def _headed(line: str, below: str) -> tuple[str, int, dict[int, str]]:
+def _headed(line: str, below: str, separators: Sequence[str]) -> tuple[str, int, dict[int, str]]:
     """If this is a heading: the separator, how often it stands in a line, and what its columns hold."""
     if len(line) > 400 or not line:
         return "", 0, {}
-    for separator in ("\t", ";", "|", ","):
+    for separator in separators:
         count = line.count(separator)
         if count and below.count(separator) == count:
             cells = [fold(cell.strip(_MARKS)) for cell in line.split(separator)]
