@@ -23,7 +23,7 @@ import orjson
 from intramuros.audit.chain import Record
 from intramuros.audit.entry import Entry
 from intramuros.errors import StorageCorrupt
-from intramuros.security.crypto import open_sealed, seal
+from intramuros.security.crypto import Sealer, open_sealed
 from intramuros.security.quick_calls import write
 from intramuros.storage.liveness import Holder
 from intramuros.storage.schema import now
@@ -44,9 +44,8 @@ class Journal:
     """
 
     def __init__(self, folder: Path, key: bytes, *, holder: Holder) -> None:
-        self._key = key
         self._path = folder / f"{holder.name}{SUFFIX}"
-        self._context = _context(holder.name)
+        self._sealer = Sealer(key, context=_context(holder.name))
         self._lock = threading.Lock()
         self._unsettled: dict[str, bytes] = {}
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,7 +81,7 @@ class Journal:
             return not self._unsettled
 
     def _store(self, entry_id: str, fields: list[object]) -> None:
-        sealed = seal(self._key, orjson.dumps(fields), context=self._context)
+        sealed = self._sealer.seal(orjson.dumps(fields))
         line = len(sealed).to_bytes(_LENGTH_BYTES, "big") + sealed
         with self._lock:
             self._append(line)

@@ -5,7 +5,6 @@ Called by the guard. Knows no routes and no callers.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from starlette.types import Message, Receive, Send
@@ -36,12 +35,11 @@ class Exchange:
         "_body_bytes",
         "_body_read",
         "_limit_bytes",
-        "_reading",
+        "_patience",
         "_reading_since",
         "_receive",
         "_security",
         "_send",
-        "_sending",
         "added",
         "added_late",
         "is_complete",
@@ -57,7 +55,7 @@ class Exchange:
         self._limit_bytes, self._security = limit_bytes, security
         self._body_bytes, self._body_read = 0, False
         self._reading_since: float | None = None
-        self._reading, self._sending = Patience(), Patience()
+        self._patience = Patience()
         self.status, self.is_complete, self.is_cut = 0, False, False
         self.refusal: IntramurosError | None = None
         self.added: Headers = []
@@ -88,7 +86,7 @@ class Exchange:
         if self._body_read:
             return await self._receive()
         try:
-            with self._reading.of(self._patience_s()):
+            with self._patience.of(self._patience_s()):
                 message = await self._receive()
         except TimeoutError:
             self.refusal = BadRequest(
@@ -108,7 +106,7 @@ class Exchange:
 
     def _patience_s(self) -> float:
         """How long the next part may take: a pause at most, and no longer than the rate on the whole allows."""
-        at = asyncio.get_running_loop().time()
+        at = self._patience.at
         if self._reading_since is None:
             self._reading_since = at
         allowed_s = BODY_SILENCE_S + self._body_bytes / BODY_BYTES_PER_S
@@ -126,7 +124,7 @@ class Exchange:
         elif message["type"] == "http.response.body" and not message.get("more_body", False):
             self.is_complete = True
         try:
-            with self._sending.of(SEND_SILENCE_S):
+            with self._patience.of(SEND_SILENCE_S):
                 await self._send(message)
         except TimeoutError:
             self.is_complete = False
@@ -136,7 +134,7 @@ class Exchange:
         """Reads what is left of a refused body and forgets it, so that the sender gets to read the refusal."""
         taken = 0
         try:
-            with self._reading.of(DRAIN_S):
+            with self._patience.of(DRAIN_S):
                 while not self._body_read and taken < DRAIN_BYTES:
                     message = await self._receive()
                     taken += len(message.get("body", b""))
@@ -146,8 +144,7 @@ class Exchange:
 
     def end(self) -> None:
         """The request is over: no timer is left behind."""
-        self._reading.end()
-        self._sending.end()
+        self._patience.end()
 
     def _too_large(self) -> TooLarge:
         return TooLarge(

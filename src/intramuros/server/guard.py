@@ -77,6 +77,7 @@ class _Call:
     scope: Request
     exchange: Exchange
     headers: Mapping[str, str]
+    task: asyncio.Task[object]
 
 
 class Guard:
@@ -119,7 +120,7 @@ class Guard:
         self.open_tasks.add(task)
         self.metrics.requests_open.inc()
         self.clients.begin(scope.get("client"), exchange)
-        call = _Call(rule, door, scope, exchange, headers)
+        call = _Call(rule, door, scope, exchange, headers, task)
         try:
             await self._answer(call, started)
         except Exception as raised:  # not the route's: those are answered below
@@ -211,6 +212,7 @@ class Guard:
         return self.watch.over(
             call.rule,
             call.exchange,
+            task=call.task,
             caller=caller,
             path=call.scope["path"],
             revision=call.scope["state"]["revision"],

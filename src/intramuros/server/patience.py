@@ -19,11 +19,16 @@ class Patience:
     __slots__ = ("_cancelling", "_due", "_handle", "_is_over", "_loop", "_seconds", "_task")
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = asyncio.get_running_loop()  # which asks the system for the process each time
         self._handle: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[object] | None = None
         self._seconds = self._due = 0.0
         self._cancelling, self._is_over = 0, False
+
+    @property
+    def at(self) -> float:
+        """Now, on the clock that it goes by."""
+        return self._loop.time()
 
     def of(self, seconds: float) -> Patience:
         """How long the block that begins now may take. A second one at the same time gets a timer of its own."""
@@ -34,8 +39,6 @@ class Patience:
 
     def __enter__(self) -> None:
         loop = self._loop
-        if loop is None:
-            loop = self._loop = asyncio.get_running_loop()
         task = self._task = asyncio.current_task(loop)
         assert task is not None
         self._cancelling, self._is_over = task.cancelling(), False
@@ -65,7 +68,6 @@ class Patience:
         self._handle = None
         if self._task is None or self._is_over:
             return
-        assert self._loop is not None
         if self._loop.time() < self._due:
             self._handle = self._loop.call_at(self._due, self._look)
             return

@@ -7,7 +7,6 @@ another certificate a second server on the same socket takes over while the firs
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
@@ -148,7 +147,9 @@ def _ended(target: ASGIApp) -> ASGIApp:
     """The application, without the cancellation that `finish` uses: nobody is left to be told of it."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
+        try:  # not `suppress`, which costs more in every request
             await target(scope, receive, send)
+        except asyncio.CancelledError:
+            pass
 
     return application

@@ -75,11 +75,9 @@ class Watch:
         """The revision of accounts that was looked at last: to be read before the caller is found."""
         return self._identity.seen_revision
 
-    def over(self, rule: Rule, exchange: Exchange, *, caller: Caller, path: str, revision: int,
-             state: Mapping[str, Any], caller_now: Callable[[], Caller | None]) -> Running:  # fmt: skip
+    def over(self, rule: Rule, exchange: Exchange, *, task: asyncio.Task[object], caller: Caller, path: str,
+             revision: int, state: Mapping[str, Any], caller_now: Callable[[], Caller | None]) -> Running:  # fmt: skip
         """Watches the request of this task while a block with it runs."""
-        task = asyncio.current_task()
-        assert task is not None
         return Running(self, task, rule, exchange, caller, caller_now, _project(rule, path), revision, state)
 
     def begin(self, running: Running) -> None:
