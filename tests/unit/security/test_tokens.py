@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+import random
+import secrets
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +22,25 @@ def test_an_api_key_has_its_form_and_checksum() -> None:
 def test_keys_and_tokens_are_never_the_same() -> None:
     assert len({new_api_key() for _ in range(1000)}) == 1000
     assert len({new_token() for _ in range(1000)}) == 1000
+
+
+@pytest.mark.parametrize("make", [new_api_key, new_token])
+def test_they_are_128_bits_and_more_of_the_system_s_randomness(
+    make: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    given = os.urandom
+
+    def counted(size: int) -> bytes:
+        asked.append(size)
+        return given(size)
+
+    monkeypatch.setattr(secrets, "token_bytes", lambda size: counted(size))  # token_urlsafe asks it too
+    random.seed(1)
+    first = make()
+    random.seed(1)
+    assert make() != first, "it can be foretold from the generator's state"
+    assert asked and all(8 * size >= 128 for size in asked), "less than 128 bits, or from another source"
 
 
 KEY = new_api_key()
