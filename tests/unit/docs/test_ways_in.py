@@ -22,7 +22,7 @@ OTHERS = {"invitation", "API key", "the command line"}
 
 def methods() -> set[str]:
     """What sessions say of how they began, by whoever opens them: `method="…"`, and what a second step says."""
-    found: set[str] = set()
+    found: set[object] = set()
     for path in sorted((REPOSITORY / "src" / "intramuros").glob("**/*.py")):
         if path.parent.name not in {"web", "accounts", "app"}:
             continue
