@@ -52,8 +52,14 @@ def check_host(headers: Mapping[str, str], hosts: frozenset[str] = LOOPBACK_HOST
     Raises: NotAllowed.
     """
     name = headers.get("host", "").lower()
-    host = name if name.endswith("]") else name.rpartition(":")[0] or name
-    if "*" in host or (host not in hosts and f"*.{host.partition('.')[2]}" not in hosts):
+    host, _, port = (name, "", "") if name.endswith("]") else name.rpartition(":")
+    if not host:
+        host, port = port, ""
+    if (
+        (port and not (port.isascii() and port.isdigit()))
+        or "*" in host
+        or (host not in hosts and f"*.{host.partition('.')[2]}" not in hosts)
+    ):
         raise NotAllowed(
             "This server does not answer to this name.",
             hint="Use the address the server printed. Other names it is to have: INTRAMUROS_PUBLIC_NAMES.",

@@ -160,7 +160,13 @@ async def test_a_store_that_cannot_say_who_asks_stops_the_request(guarded: Guard
     assert guarded.record.facts["error"] == "storage_corrupt"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8777", "", "[::2]"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8777", "", "[::2]"),
+        *("localhost:8777@evil.example", "localhost:evil.example", "[::1]:8777@evil.example", ":8777"),
+    ],
+)
 async def test_a_foreign_host_name_is_refused(guarded: Guarded, host: str) -> None:
     inner = Inner()
     answer = await ask(guarded, inner, headers=KEY | {"host": host})
