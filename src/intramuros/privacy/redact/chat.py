@@ -18,6 +18,7 @@ from typing import Any
 
 from intramuros.errors import BadRequest
 from intramuros.privacy.redact.aliases import Aliases
+from intramuros.privacy.redact.escapes import apart, spelled
 from intramuros.privacy.redact.finding import Finding
 from intramuros.privacy.redact.parts import together
 from intramuros.privacy.redact.redactor import Redactor
@@ -43,6 +44,7 @@ _PART_FIELDS = frozenset({"type", "text", "refusal"})
 _FEWEST_DIGITS = 7
 _ABROAD = ("33", "39", "41", "49")
 _IDENTIFIERS = frozenset({"id", "tool_call_id"})
+_AS_IT_IS = _IDENTIFIERS | {"model", "name", "role", "type"}
 
 Change = Callable[[str], str]
 
@@ -63,6 +65,7 @@ class ChatHider:
                 f"'{unknown[0][:64]}' can't be sent outside: it is not known how to hide what it says.",
                 param=unknown[0][:64],
             )
+        kept = {name: self._readable(value, name) for name, value in kept.items()}
         texts: list[str] = []
 
         def collect(text: str) -> str:
@@ -81,10 +84,33 @@ class ChatHider:
 
     def hide_texts(self, texts: list[str]) -> list[str]:
         """Texts of the conversation. Raises: as `hide`."""
-        hidden = self.redactor.hide_all(texts, self.aliases)
+        hidden = self.redactor.hide_all([self._spelled(text) for text in texts], self.aliases)
         for redacted in hidden:
             self.counts.update(redacted.counts)
         return [redacted.text for redacted in hidden]
+
+    def _readable(self, value: Any, name: str) -> Any:
+        """The value with its texts as a model reads them, where that shows more of somebody."""
+        if isinstance(value, str):
+            return value if name in _AS_IT_IS else self._spelled(value)
+        if isinstance(value, Mapping):
+            return {key: self._readable(held, str(key)) for key, held in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._readable(held, name) for held in value]
+        return value
+
+    def _spelled(self, text: str) -> str:
+        for spell in (spelled, apart):
+            other = spell(text)
+            if other == text:
+                continue
+            before, after = self._values(text), self._values(other)
+            if after != before and len(after) >= len(before):
+                text = other
+        return text
+
+    def _values(self, text: str) -> list[str]:
+        return [text[one.start : one.end] for one in self._found(text)]
 
     def _request(self, request: Mapping[str, Any], change: Change) -> dict[str, Any]:
         return {name: self._field(name, value, change) for name, value in request.items()}
