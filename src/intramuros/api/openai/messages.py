@@ -107,6 +107,8 @@ def _message(value: Any, path: str) -> dict[str, Any]:
 
 def plain(text: str) -> str:
     """The text with a round bracket where a control token of a usual chat template would begin."""
+    if "<" not in text and "[" not in text:  # no token begins: found a hundred times sooner than by the pattern
+        return text
     return _CONTROL.sub("(", text)
 
 
