@@ -151,33 +151,41 @@ class Usage:
         may cost tokens and money.
         """
         at = self._clock()
+        day = _day(at)
+        counts: list[_Count] = []
+        rooms: list[Room] = []
+        used_up: list[tuple[Limit, Room]] = []
         with self._lock:
-            counts = [(limit, self._count(limit.subject, at)) for limit in limits]
-            rooms = [(limit, room) for limit, count in counts for room in _rooms(count, limit.quota, at, spends=spends)]
-            used_up = [(limit, room) for limit, room in rooms if room.is_used_up]
+            for limit in limits:
+                count = self._count(limit.subject, day)
+                counts.append(count)
+                for room in _rooms(count, limit.quota, at, spends=spends):
+                    rooms.append(room)
+                    if room.is_used_up:
+                        used_up.append((limit, room))
             if not used_up:
-                for _, count in counts:
+                for count in counts:
                     if count.left is not None:
                         count.left -= 1
                     count.today().requests += 1
         if used_up:
             limit, room = max(used_up, key=lambda each: each[1].reset_s)
-            return Admission(_headers([room for _, room in rooms], first=room), refused(limit, room, at=at))
-        return Admission(_headers([room for _, room in rooms]), None)
+            return Admission(_headers(rooms, first=room), refused(limit, room, at=at))
+        return Admission(_headers(rooms), None)
 
     def spend(self, subjects: Iterable[Subject], tokens: int, euros: float = 0.0) -> None:
         """Counts tokens, and what they cost."""
         if tokens <= 0:
             return
-        spent = _Amount(0, tokens, euros)
+        spent, day = _Amount(0, tokens, euros), _day(self._clock())
         with self._lock:
             for subject in subjects:
-                self._count(subject, self._clock()).today().add(spent)
+                self._count(subject, day).today().add(spent)
 
     def used(self, subject: Subject) -> Used:
         """What a subject has used, what is not written yet included."""
         with self._lock:
-            return self._count(subject, self._clock()).used()
+            return self._count(subject, _day(self._clock())).used()
 
     def flush(self) -> None:
         """Writes what was counted. What can't be written now is kept for the next time."""
@@ -218,8 +226,7 @@ class Usage:
                 connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=added), rows)
             connection.execute(delete(usage).where(usage.c.day < oldest))
 
-    def _count(self, subject: Subject, at: float) -> _Count:
-        day = _day(at)
+    def _count(self, subject: Subject, day: str) -> _Count:
         count = self._counts.get(subject)
         if count is None:
             count = self._counts[subject] = _Count(day, self._stored(subject, day))

@@ -99,7 +99,9 @@ class Entry:
                 raise TypeError(f"the audit has no fact {name!r}: see NAMES in intramuros/audit/entry.py")
             if name == "route" and "targets" in self.facts:
                 continue  # a text that has left has left, whatever another part of the same request does
-            if value is not None:
+            if type(value) is int:  # most are, and every number is plain
+                self.facts[name] = value
+            elif value is not None:
                 self.facts[name] = _checked(name, value)
 
     def by(self, actor: Actor | None) -> None:

@@ -16,6 +16,7 @@ from intramuros.engines.engine import Usage
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 REQUEST_BOUNDS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+TOKENS = ("prompt", "cached", "completion")
 BREAKER_STATES = ("closed", "half_open", "open")
 TOKEN_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 
@@ -99,8 +100,8 @@ class Metrics:
         )
         # Finding a child by its labels costs more than counting: those of every request are kept.
         self._requests_of, self._seconds_of = cache(self._requests.labels), cache(self._seconds.labels)
-        self._tokens_of, self._generations_of = cache(self._tokens.labels), cache(self._generations.labels)
-        self._first_token_of = cache(self._first_token.labels)
+        self._generations_of, self._first_token_of = cache(self._generations.labels), cache(self._first_token.labels)
+        self._tokens_of = cache(lambda model: [self._tokens.labels(model, kind) for kind in TOKENS])
 
     def request(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """Counts one answered request. `route` is the template of its path, never the path itself."""
@@ -110,9 +111,11 @@ class Metrics:
     def generation(self, *, model: str, outcome: str, usage: Usage, first_token_s: float | None) -> None:
         """Counts one generation: `outcome` is ok, failed or cancelled."""
         self._generations_of(model, outcome).inc()
-        self._tokens_of(model, "prompt").inc(usage.prompt_tokens)
-        self._tokens_of(model, "cached").inc(usage.cached_tokens)
-        self._tokens_of(model, "completion").inc(usage.completion_tokens)
+        prompt, cached, completion = self._tokens_of(model)
+        prompt.inc(usage.prompt_tokens)
+        completion.inc(usage.completion_tokens)
+        if usage.cached_tokens:
+            cached.inc(usage.cached_tokens)
         if first_token_s is not None:
             self._first_token_of(model).observe(first_token_s)
 

@@ -13,9 +13,9 @@ import os
 _LIBC = ctypes.PyDLL(None, use_errno=True)
 _LIBC.write.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t)
 _LIBC.write.restype = ctypes.c_ssize_t
-_getrandom = getattr(_LIBC, "getrandom", None)  # Linux has it
+_getrandom = getattr(ctypes.PyDLL(None), "getrandom", None)  # Linux has it; why it failed is of no use here
 if _getrandom is not None:
-    _getrandom.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint)
+    _getrandom.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint)
     _getrandom.restype = ctypes.c_ssize_t
 _FEW = 256
 """Bytes that `getrandom` always gives whole. Source: getrandom(2)."""
@@ -32,9 +32,7 @@ def write(descriptor: int, data: bytes) -> int:
 
 def random_bytes(count: int) -> bytes:
     """So many random bytes from the system, 256 at most, as `os.urandom`."""
-    if _getrandom is None:
+    if _getrandom is None or count > _FEW:
         return os.urandom(count)
-    data = ctypes.create_string_buffer(count)
-    if count > _FEW or _getrandom(data, count, 0) != count:
-        return os.urandom(count)
-    return data.raw
+    data = (ctypes.c_char * count)()
+    return data.raw if _getrandom(data, count, 0) == count else os.urandom(count)

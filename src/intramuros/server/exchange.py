@@ -121,7 +121,9 @@ class Exchange:
             self.status = message["status"]
             late = self.added_late() if self.added_late else ()
             message["headers"] = with_security([*message.get("headers", ()), *self.added, *late], self._security)
-        elif message["type"] == "http.response.body" and not message.get("more_body", False):
+            await self._send(message)  # at once: the server keeps it until the body begins
+            return
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
             self.is_complete = True
         try:
             with self._patience.of(SEND_SILENCE_S):

@@ -104,6 +104,7 @@ class Guard:
         self.clients = Clients()
         self.watch = watch
         self.open_tasks: set[asyncio.Task[object]] = set()
+        metrics.requests_open.set_function(lambda: len(self.open_tasks))
 
     async def __call__(self, scope: Request, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -118,7 +119,6 @@ class Guard:
         task = asyncio.current_task()
         assert task is not None
         self.open_tasks.add(task)
-        self.metrics.requests_open.inc()
         self.clients.begin(scope.get("client"), exchange)
         call = _Call(rule, door, scope, exchange, headers, task)
         try:
@@ -129,7 +129,6 @@ class Guard:
             exchange.end()
             self.open_tasks.discard(task)
             self.clients.end(scope.get("client"))
-            self.metrics.requests_open.dec()
             self.metrics.request(
                 route=rule.path,
                 method=rule.method,

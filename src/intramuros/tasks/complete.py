@@ -291,17 +291,21 @@ class _Meter:
         usage = self.usage or Usage(completion_tokens=self.chunks)
         if self.usage:
             self.ticket.pays(self.usage)
-            self._add(prompt_tokens=usage.prompt_tokens, cached_tokens=usage.cached_tokens)
+            self._add(
+                prompt_tokens=usage.prompt_tokens,
+                cached_tokens=usage.cached_tokens,
+                completion_tokens=usage.completion_tokens,
+            )
         elif self.chunks:
             self.ticket.was_cut(self.chunks)
-        if self.usage or self.chunks:
             self._add(completion_tokens=usage.completion_tokens)
         outcome = "ok" if kind is None else "failed" if issubclass(kind, Exception) else "cancelled"
         self.metrics.generation(model=self.model, outcome=outcome, usage=usage, first_token_s=self.first_token_s)
 
     def _add(self, **tokens: int) -> None:
         """One request may be several generations."""
-        self.entry.note(**{name: self.entry.facts.get(name, 0) + number for name, number in tokens.items()})
+        before = self.entry.facts
+        self.entry.note(**{name: before.get(name, 0) + number for name, number in tokens.items()})
 
 
 class _Renamer:
