@@ -20,6 +20,7 @@ _BESIDE_DIGITS = re.compile(r"(?<=[0-9])[OIL]+|[OIL]+(?=[0-9])")
 _MISREAD_CAPITALS = str.maketrans("OIL", "011")
 _NO_DIGITS = {code: None for code in range(128) if not chr(code).isdigit()}
 _DOUBLED = str.maketrans("0123456789", "0246813579")  # twice the digit, its own digits added up
+_VALUES = {ord(letter): str(value) for value, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 10)}
 _MISREAD = str.maketrans("OoQDIl|ZSB", "0000111258")
 
 IBAN_LENGTHS = {
@@ -82,7 +83,7 @@ def iban(text: str) -> bool:
 
 def _mod97(number: str) -> bool:
     moved = number[4:] + number[:4]
-    return number[2:4].isdigit() and int("".join(str(int(c, 36)) for c in moved)) % 97 == 1
+    return number[2:4].isdigit() and int(moved.translate(_VALUES)) % 97 == 1
 
 
 def _one_by_one(number: str) -> str:

@@ -34,6 +34,7 @@ _PAPER = re.compile(
     r"[0-9A-Z](?<!\w.)(?=[A-Z0-9lo]{5,11}(?!\w))(?=(?:[A-Zlo]*[0-9]){3})(?=[0-9lo]*[A-Z]|(?<=[A-Z]))[A-Z0-9]*[lo][A-Z0-9lo]*"
 )
 """A number of a paper, with capitals of its own: only its small letters are digits."""
+_LETTER = re.compile(rf"[{_ALIKE}]")
 _PART = re.compile(rf"[0-9{_ALIKE}]+")
 _GOES_ON = re.compile(r"[ \-.](?=[A-Za-z]{0,8}[0-9])(?=[0-9]{0,8}[A-Za-z])[0-9A-Za-z]{2,9}(?!\w)")
 _LETTERS = re.compile(rf"[{_ALIKE}]*[SBZ][{_ALIKE}]*")
@@ -69,8 +70,8 @@ def misread(text: str) -> tuple[str, list[tuple[int, int]]]:
 def _parts(text: str, stretch: re.Match[str]) -> list[tuple[int, int]]:
     """The pieces of a stretch to be read again: none where it looks like a code, a serial number or hexadecimal."""
     value = stretch.group()
-    figures = sum(c.isdigit() for c in value)
-    letters = [c for c in value if c in _ALIKE]
+    figures = sum(map(str.isdigit, value))
+    letters = _LETTER.findall(value)
     is_long = figures + len(letters) >= _LONG
     if not letters or (figures * (2 if is_long else 1) < len(letters) and not _SHORT.fullmatch(value)):
         return []
@@ -79,7 +80,7 @@ def _parts(text: str, stretch: re.Match[str]) -> list[tuple[int, int]]:
         return []
     if is_long and (island := _CORSICA.match(value)):
         parts = [piece for part in parts for piece in _without(island.start(1), *part)]
-    has_digit = [any(c.isdigit() for c in value[start:end]) for start, end in parts]
+    has_digit = [any(map(str.isdigit, value[start:end])) for start, end in parts]
     first, last = has_digit.index(True), len(parts) - has_digit[::-1].index(True)
     chosen = []
     for number, (start, end) in enumerate(parts):

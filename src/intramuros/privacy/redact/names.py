@@ -86,7 +86,7 @@ class Names:
             word = run.group()
             if word in _ALONE_NO_NAMES:
                 continue
-            folded = fold(word) if word.isalpha() else ""
+            folded = "" if not word.isalpha() else word.lower() if word.isascii() else fold(word)
             if folded and not _may_be_named(text, run, folded, labelled):
                 if folded not in NONE:
                     rest.append((*run.span(), folded, None))
@@ -252,6 +252,8 @@ def _unlisted(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]
 def _is_of_another(text: str, tokens: list[Token], at: int) -> bool:
     """ "Nachfrage von Kowalczyk", "Idraulica Sanna di Efisio Sanna": the name begins after the small word."""
     for this, following in itertools.pairwise(tokens[at : at + 4]):
+        if following.start - this.end < 4:  # spaces alone
+            continue
         between = text[this.end : following.start].strip()
         if between == "di" and following.is_first_name:
             return True
@@ -263,7 +265,11 @@ def _is_of_another(text: str, tokens: list[Token], at: int) -> bool:
 def _unlisted_score(text: str, tokens: list[Token], at: int, length: int) -> float:
     """How sure it is that these words are a name; 0 where nothing says so."""
     token, last = tokens[at], tokens[at + length - 1]
-    if token.folded in ORIENTAL and any(t.folded in MIDDLE or t.is_first_name for t in tokens[at + 1 : at + length]):
+    if (
+        length > 1
+        and token.folded in ORIENTAL
+        and any(t.folded in MIDDLE or t.is_first_name for t in tokens[at + 1 : at + length])
+    ):
         return 0.8
     if length > 3 or at + length != len(tokens):
         return 0.0

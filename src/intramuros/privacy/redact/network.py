@@ -75,6 +75,18 @@ def _is_dotted(text: str) -> bool:
     return _MAY_BE_DOTTED(text) and _IS_DOTTED(text) is not None
 
 
+_HAS_COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:").search
+_HAS_PAIR = re.compile(r"[:-][0-9A-Fa-f]{2}[:-]").search
+
+
+def _may_be_ipv6(text: str) -> bool:
+    return text.count(":") > 2 and _HAS_COLONS(text) is not None
+
+
+def _may_be_mac(text: str) -> bool:
+    return (text.count(":") > 4 or text.count("-") > 4) and _HAS_PAIR(text) is not None
+
+
 NETWORK = (
     Rule(
         "IP_ADDRESS",
@@ -113,14 +125,14 @@ NETWORK = (
         ),
         _is_ipv6,
         0.9,
-        form=lambda text: text.count(":") > 2,
+        form=_may_be_ipv6,
     ),
     Rule(
         "MAC_ADDRESS",
         re.compile(r"[0-9A-Fa-f](?<![\w:-].)[0-9A-Fa-f](?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w:-])"),
         None,
         0.95,
-        form=lambda text: text.count(":") > 4 or text.count("-") > 4,
+        form=_may_be_mac,
     ),
     Rule(
         "MAC_ADDRESS",

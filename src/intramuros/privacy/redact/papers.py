@@ -135,7 +135,7 @@ _NO_WORD = (
 
 
 def _has_digits(text: str) -> bool:
-    return sum(c.isdigit() for c in text) >= 4
+    return sum(map(str.isdigit, text)) >= 4
 
 
 _OTHERS = re.compile(
@@ -187,7 +187,7 @@ def _is_of_card(near: str) -> bool:
 def _is_card(text: str) -> bool:
     """Whether it can be a card's number: the French ones since 2021 are nine letters and digits, few of them digits."""
     plain = text.replace(" ", "")
-    return _has_digits(text) or (len(plain) == 9 and plain.isupper() and sum(c.isdigit() for c in plain) >= 2)
+    return _has_digits(text) or (len(plain) == 9 and plain.isupper() and sum(map(str.isdigit, plain)) >= 2)
 
 
 _GERMAN = (

@@ -99,9 +99,11 @@ _INSIDE = re.compile(r"[a-z]{4,20}[0-9][a-z]{4,20}$")
 
 def is_strong(value: str) -> bool:
     """Whether no word of a language looks like it: letters with digits and a sign or capitals, or a chance mix."""
-    letters = sum(c.isalpha() for c in value)
-    figures = sum(c.isdigit() for c in value)
-    if letters < 2 or len(value) < 6 or _NO_PASSWORD.match(value) or value[0] in "${[<":
+    if len(value) < 6:
+        return False
+    letters = sum(map(str.isalpha, value))
+    figures = sum(map(str.isdigit, value))
+    if letters < 2 or _NO_PASSWORD.match(value) or value[0] in "${[<":
         return False
     has_sign = any(c in _SIGNS for c in value[:-1]) or value[-1] in "!#$%&*_+~^@"
     has_cases = value != value.lower() and value != value.upper()

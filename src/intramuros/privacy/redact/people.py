@@ -181,7 +181,8 @@ def _distinct_words(text: str, names: Iterable[Sequence[str]]) -> set[str]:
                 wanted.add(word.capitalize())  # written small in a chat, with a capital elsewhere
             if not word[0].isupper() or (len(words) > 1 and folded in AMBIGUOUS and word == words[0]):
                 continue
-            if not _is_only_a_name(folded) and _is_ordinary(text, word.lower()):
+            small = word.lower()
+            if small in text and not _is_only_a_name(folded) and _is_ordinary(text, small):
                 continue  # a common word of this very text
             wanted |= {word, word.upper()} if not word.isupper() else {word, word.title()}
         if len(wanted) > _MAX_WORDS:
@@ -202,18 +203,20 @@ def _is_of_a_firm(text: str, end: int) -> bool:
 def joined(text: str, findings: Iterable[Finding]) -> list[Finding]:
     """Findings with neighbouring words of one name put together: "Jean" and "Dupont" with one space between."""
     result: list[Finding] = []
+    last: Finding | None = None
     for finding in sorted(findings, key=lambda f: (f.start, -f.end)):
-        last = result[-1] if result else None
         if (
             last is not None
+            and finding.start == last.end + 1
             and finding.entity_type == last.entity_type == "PERSON"
             and text[last.end : finding.start] == " "
             and fold(text[last.start : last.end]) != fold(text[finding.start : finding.end])
             and (" " not in text[last.start : last.end] or " " not in text[finding.start : finding.end])
         ):
-            result[-1] = Finding("PERSON", last.start, finding.end, max(last.score, finding.score))
+            last = result[-1] = Finding("PERSON", last.start, finding.end, max(last.score, finding.score))
         else:
             result.append(finding)
+            last = finding
     return result
 
 

@@ -219,7 +219,7 @@ def _without_overlaps(text: str, found: Sequence[Finding], policy: Policy) -> li
 
 
 def _says_something(piece: str) -> bool:
-    return any(c.isalnum() for c in piece)
+    return any(map(str.isalnum, piece))
 
 
 def _parted(text: str, found: Sequence[Finding], policy: Policy) -> list[Finding]:
@@ -232,7 +232,7 @@ def _parted(text: str, found: Sequence[Finding], policy: Policy) -> list[Finding
 
     ranked = sorted(found, key=rank)
     best = ranked[0]
-    if all(best.start <= finding.start and finding.end <= best.end for finding in ranked):
+    if best.start == found[0].start and best.end >= max([finding.end for finding in found]):
         return [best]
     owner: dict[int, int] = {}
     for number, finding in enumerate(ranked):
@@ -245,7 +245,7 @@ def _parted(text: str, found: Sequence[Finding], policy: Policy) -> list[Finding
             end = start
             while end < finding.end and owner[end] == number:
                 end += 1
-            if end > start and any(c.isalnum() for c in text[start:end]):
+            if end > start and _says_something(text[start:end]):
                 kept.append(
                     replace(finding, start=start, end=end) if end - start < finding.end - finding.start else finding
                 )

@@ -274,7 +274,7 @@ def _can_be(token: Token) -> bool:
 def _has_capitals_inside(word: str) -> bool:
     if "-" in word:
         return any(part[1:] != part[1:].lower() for part in word.split("-"))
-    return word[1:] != word[1:].lower()
+    return (rest := word[1:]) != rest.lower()
 
 
 def _likeness(folded: str) -> float:

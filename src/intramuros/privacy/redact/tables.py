@@ -106,7 +106,9 @@ _PERSONAL = frozenset({"DATE_OF_BIRTH", "PASSPORT", "ID_CARD"})
 """Columns that only tables of persons have."""
 _SELDOM_ELSE = frozenset({"SECRET", "PASSPORT", "ID_CARD", "LICENSE_PLATE", "PHONE_NUMBER", "DATE_OF_BIRTH"})
 """Columns whose cells are what the heading says, also where it is the only one known."""
-_COLUMNS = tuple((kind, re.compile(heading), re.compile(cell)) for kind, heading, cell in _KINDS)
+_COLUMNS = tuple((kind, re.compile(cell)) for kind, _, cell in _KINDS)
+_ANY_COLUMN = re.compile("|".join(f"(?P<k{number}>{heading})" for number, (_, heading, _) in enumerate(_KINDS)))
+_KNOWN = _HEADINGS | _DOERS
 _CELL_NAME = re.compile(r"[^\W\d_][\w'’.-]{0,40}(?:,? [^\W\d_][\w'’.-]{0,40}){0,4}")
 _MARKS = " \"'*_\r"
 _PARTICLES = frozenset(
@@ -148,6 +150,8 @@ def _headed(line: str, below: str, separators: Sequence[str]) -> tuple[str, int,
         if count and below.count(separator) == count:
             cells = [fold(cell.strip(_MARKS)) for cell in line.split(separator)]
             kinds = {i: kind for i, cell in enumerate(cells) if (kind := _kind(cell))}
+            if not kinds and _KNOWN.isdisjoint(cells):
+                return "", 0, {}
             columns = {i: "name" for i, cell in enumerate(cells) if cell in _HEADINGS}
             is_sure = any(cell in _SURE for cell in cells) or not _PERSONAL.isdisjoint(kinds.values())
             is_of_people = bool(columns)
@@ -163,7 +167,8 @@ def _headed(line: str, below: str, separators: Sequence[str]) -> tuple[str, int,
 def _kind(heading: str) -> str:
     if not 1 < len(heading) <= 30:
         return ""
-    return next((kind for kind, begins, _ in _COLUMNS if begins.match(heading)), "")
+    known = _ANY_COLUMN.match(heading)
+    return _KINDS[int(known.lastgroup[1:])][0] if known and known.lastgroup else ""
 
 
 def _cells(line: str, place: int, separator: str, columns: dict[int, str]) -> Iterator[Finding]:
@@ -175,7 +180,7 @@ def _cells(line: str, place: int, separator: str, columns: dict[int, str]) -> It
         column = columns.get(number, "")
         at = start + (cell.index(content) if content else 0)
         is_of_kind = bool(content) and any(
-            kind == column and pattern.fullmatch(content) is not None for kind, _, pattern in _COLUMNS
+            kind == column and pattern.fullmatch(content) is not None for kind, pattern in _COLUMNS
         )
         if street >= 0 and column != "town":
             yield from _addressed(line, street - place, end - place, place)
