@@ -50,7 +50,7 @@ _SAID = (
     *("patient", "pazient", "versichert", "bewohner", "klient", "kind", "enfant", "figli", "child"),
 )
 _BORN = shape(
-    r"(?:(?<![^\W_])(?:née?s?|né\(e\)|né·e|nés|naissance|naiss\.|geboren(?:e[rnms]?)?|geb\.?|geburtsdatum"
+    r"[nadgcvbpkef*,(\x00](?<=(?=(?:(?<![^\W_])(?:née?s?|né\(e\)|né·e|nés|naissance|naiss\.|geboren(?:e[rnms]?)?|geb\.?|geburtsdatum"
     r"|geburtstag|geb\.?-?dat(?:\.|um)?|geburtsdat\.?|d\.n\.|d\.d\.n\.|anniv(?:ersaire)?\.?|compleanno"
     r"|vu le jour|al mondo|nat[oaie]|nascita|nascit[oa]|nasc\.?|b\.|born"
     r"|birth ?date|date of birth|birth|birthday|d\.?o\.?b\.?|ddn|\* ?)(?![^\W_])|\* ?)"
@@ -61,7 +61,7 @@ _BORN = shape(
     r"|(?<![^\W_])(?:kind(?:er)?|enfants?|figli[oae]?|child(?:ren)?)(?: [0-9])? ?:[^\n|]{1,60}[,(] {0,2}\x00"
     r"|\x00 {1,2}[(:]{0,2} ?(?:geboren|geb\.|geburtstag|born|nat[oa] |è nat[oa] |née? |naissance|date de nais"
     r"|geburtsdatum|nascita|data di nasc|(?:in [\w ]{2,16} )?zur welt|das licht der welt|erblickt"
-    r"|date of birth|[\w' ]{3,24} was born)",
+    r"|date of birth|[\w' ]{3,24} was born)).)",
     *_SAID,
 )
 _DATES = re.compile(r"[0-9O](?<![0-9A-Za-z_].)[0-9OIl ./\-]{5,}")

@@ -60,8 +60,9 @@ def signatures(text: str) -> Iterator[Finding]:
                 if finding:
                     yield finding
                     to_look = 0
-            if _is_closing(content.lower()):
-                to_look = 2
+            lowered = content.lower()
+            if lowered in _CLOSING or lowered[-1] in _ENDS or lowered[0] in _BEGINS:
+                to_look = 2 if _is_closing(lowered) else to_look
         place += len(line) + 1
 
 

@@ -181,6 +181,8 @@ def _is_signed(text: str, first: int) -> bool:
 def _at(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:
     """The name that begins at this word: how many words, how sure, and how many words to leave out before it."""
     token = tokens[at]
+    if token.can_be_name and token.folded not in _SPECIAL and not token.is_initial:
+        return _plain_at(text, tokens, at)
     if token.is_title:
         skip = 1
         while at + skip < len(tokens) and tokens[at + skip].is_title:
@@ -206,6 +208,12 @@ def _at(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:
         name = _after_particle(text, tokens, at)
         if name[0] or not token.can_be_name:
             return name
+    return _plain_at(text, tokens, at)
+
+
+def _plain_at(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:
+    """The same for a word that is no title, greeting, initial or small word."""
+    token = tokens[at]
     if token.is_first_name and not (token.text.isupper() and len(token.text) < 4):
         return _after_first_name(text, tokens, at)
     if at + 1 < len(tokens) and tokens[at + 1].is_first_name and tokens[at + 1].can_be_name:
@@ -286,6 +294,7 @@ def _unlisted_score(text: str, tokens: list[Token], at: int, length: int) -> flo
 
 
 _PARTICLES = frozenset({"de", "di", "della", "dalla", "dal", "del", "degli", "dello", "lo", "la", "le"})
+_SPECIAL = GREETINGS | _SHORT_ORIENTAL | _PARTICLES
 
 
 def _after_particle(text: str, tokens: list[Token], at: int) -> tuple[int, float, int]:

@@ -16,10 +16,10 @@ _SPACES = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
 _APOSTROPHES = "\u2018\u2019\u201b\u02bc\u2032\uff07"
 _ONE_FOR_ONE = [(c, to) for chars, to in ((_SPACES, " "), (_DASHES, "-"), (_APOSTROPHES, "'")) for c in chars]
-_TO_REPLACE = re.compile(f"[{_SPACES[1:]}{_DASHES}{_APOSTROPHES}]")
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]"
-)
+_UNSEEN = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff"
+_INVISIBLE = re.compile(f"[{_UNSEEN}]")
+_TO_CHANGE = re.compile(f"[{_SPACES[1:]}{_DASHES}{_APOSTROPHES}{_UNSEEN}]")
+"""What is replaced or taken away, but for the no-break space."""
 _MARKS = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
 _CLUSTER = re.compile(f"[^{_MARKS}][{_MARKS}]+|[^\x00-\x7f\u00c0-\u017f{_MARKS}]", re.DOTALL)
 
@@ -60,9 +60,10 @@ def normalise(text: str) -> Normalised:
     if text.isascii():
         return Normalised(text)
     plain = text.replace("\u00a0", " ")
-    if _TO_REPLACE.search(plain):
-        for char, to in _ONE_FOR_ONE:
-            plain = plain.replace(char, to)
+    if _TO_CHANGE.search(plain) is None:
+        return Normalised(plain) if unicodedata.is_normalized("NFKC", plain) else _changed(plain)
+    for char, to in _ONE_FOR_ONE:
+        plain = plain.replace(char, to)
     if unicodedata.is_normalized("NFKC", plain) and not _INVISIBLE.search(plain):
         return Normalised(plain)
     return _changed(plain)

@@ -116,8 +116,12 @@ def strangers(text: str, runs: Sequence[Met], found: Sequence[Finding]) -> list[
     if not persons or not runs:
         return []
     result = list(_in_columns(text, persons))
-    named = [(start, end) for start, end, folded, _ in runs if folded in SURNAMES]
-    several = len({text[start:end] for start, end in (*persons, *named)})
+    is_short = len(text) <= _NEAR
+    several = len({text[start:end] for start, end in persons})
+    named: list[tuple[int, int]] = []
+    if several < _FEWEST or not is_short:
+        named = [(start, end) for start, end, folded, _ in runs if folded in SURNAMES]
+        several = len({text[start:end] for start, end in (*persons, *named)})
     if several < _FEWEST:
         known = set(persons)
         pairs = [run for run in runs if run[3] and len(run[3]) == 2 and run[:2] not in known]
@@ -128,17 +132,17 @@ def strangers(text: str, runs: Sequence[Met], found: Sequence[Finding]) -> list[
         if several < _FEWEST:
             return result
     is_german = _GERMAN.search(text) is not None
-    met = list(_met(text, runs, persons, sorted({start for start, _ in (*persons, *named)}), is_german))
+    around = None if is_short else sorted({start for start, _ in (*persons, *named)})
+    met = list(_met(text, runs, persons, around, is_german))
     result += [Finding("PERSON", s.start, s.end, 0.6) for s in met if _stands_as_person(text, s, is_german)]
     return [*result, *_listed(text, met, [*persons, *((f.start, f.end) for f in result)], is_german)]
 
 
 def _met(
-    text: str, runs: Sequence[Met], persons: Sequence[tuple[int, int]], around: Sequence[int], is_german: bool
+    text: str, runs: Sequence[Met], persons: Sequence[tuple[int, int]], around: Sequence[int] | None, is_german: bool
 ) -> Iterator[_Stranger]:
-    """What no finding covers and can be a name, near enough to persons."""
+    """What no finding covers and can be a name; near enough to where persons begin, if that is said."""
     at, count = 0, len(persons)
-    is_short = len(text) <= _NEAR
     for start, end, folded, tokens in runs:
         while at < count and persons[at][1] <= start:
             at += 1
@@ -150,7 +154,7 @@ def _met(
             continue
         if text[start - 1 : start] in _QUOTED or text[end : end + 1] in _CODE:
             continue
-        if not (is_short or _are_near(around, start)):
+        if around is not None and not _are_near(around, start):
             continue
         if tokens is not None:
             yield from _strangers(text, tokens, is_german)
