@@ -164,7 +164,11 @@ def _in_run(text: str, tokens: list[Token], labelled: dict[int, bool]) -> list[F
 
 def _labelled_at(first: int, labelled: dict[int, bool]) -> int:
     """Where the value of a label begins in which a word is the first, -1 if it is none: L'Orange, Dell'Acqua."""
-    return next((place for place in (first, first - 2, first - 5) if place in labelled), -1)
+    if first in labelled:
+        return first
+    if first - 2 in labelled:
+        return first - 2
+    return first - 5 if first - 5 in labelled else -1
 
 
 def _is_introduced(text: str, first: int) -> bool:
