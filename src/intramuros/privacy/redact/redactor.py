@@ -54,6 +54,7 @@ BUILT_IN: tuple[Recogniser, ...] = (
 
 
 _SHORTEST_MET = 4
+_LOWEST, _HIGHEST = -math.inf, math.inf
 _BUILT_IN_TYPES = frozenset(ENTITIES)
 
 
@@ -193,7 +194,7 @@ class Redactor:
             for f in tier.analyse(text, language):
                 score = f.score
                 is_known = f.entity_type in _BUILT_IN_TYPES or ENTITY_TYPE.fullmatch(f.entity_type)
-                if not (is_known and 0 <= f.start < f.end <= length and -math.inf < score < math.inf):
+                if not (is_known and 0 <= f.start < f.end <= length and _LOWEST < score < _HIGHEST):
                     is_sound = False
                 if score >= threshold:
                     found.append(f)

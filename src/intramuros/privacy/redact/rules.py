@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from intramuros.privacy.redact.finding import LEAST, Finding
 from intramuros.privacy.redact.outline import says
+from intramuros.privacy.redact.words import by_letters
 
 BEFORE = 60
 AFTER = 24
@@ -90,13 +91,13 @@ class Rule:
         group = "value" if self.pattern.groupindex else 0
         while match:
             start, end = match.span(group)
-            if check is not None and not check(text[start:end]):
-                match = search(text, match.start() + 1, stop)
-                continue
-            score = self._score(text, start, end)
-            if score >= LEAST:
-                found.append(Finding(self.entity_type, start, end, score))
-            match = search(text, max(end, match.start() + 1), stop)
+            place = match.start() + 1
+            if check is None or check(text[start:end]):
+                score = self._score(text, start, end)
+                if score >= LEAST:
+                    found.append(Finding(self.entity_type, start, end, score))
+                place = max(end, place)
+            match = search(text, place, stop) if stop - place >= self.digits else None
 
     def _score(self, text: str, start: int, end: int) -> float:
         score = self.score
@@ -295,7 +296,7 @@ class Words:
     """
 
     def __init__(self, *alternatives: str) -> None:
-        self.pattern = re.compile("|".join(alternatives))
+        self.pattern = re.compile(by_letters(alternatives))
 
     def __call__(self, text: str) -> bool:
         """Whether one stands there."""
