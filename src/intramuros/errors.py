@@ -75,6 +75,11 @@ class IntramurosError(Exception):
         self.details = details
         super().__init__(self.message)
 
+    @property
+    def plain(self) -> dict[str, int | float | str]:
+        """The details that a client is told as they are."""
+        return {name: value for name, value in self.details.items() if isinstance(value, int | float | str)}
+
 
 class BadRequest(IntramurosError):
     """The request can't be understood or has a value that is not allowed."""

@@ -17,13 +17,13 @@ from starlette.types import Receive, Scope, Send
 
 from intramuros.accounts.projects import Projects
 from intramuros.api.connected import while_connected
-from intramuros.api.errors import error_object
+from intramuros.api.errors import ErrorObject, error_object
 from intramuros.api.faults import cut, known
 from intramuros.api.projects import project_of
 from intramuros.api.request import as_json, caller_of, entry_of
 from intramuros.api.shapes import Shape, choice, maybe, words, yes_no
 from intramuros.tasks.answer import AnswerTask
-from intramuros.tasks.answered import Done, Event
+from intramuros.tasks.answered import AnswerObject, Done, Event, FoundObject, JudgedSentence, Queued, Text
 from intramuros.tasks.conversation import Conversations
 
 MODES = ("quote", "write")
@@ -32,6 +32,10 @@ ASKED = Shape(
     {"question": words(8000), "conversation": maybe(words(100)), "mode": choice(*MODES), "stream": yes_no()},
     required=("question",),
 )
+
+
+EventObject = FoundObject | Queued | Text | JudgedSentence | AnswerObject | ErrorObject
+"""What the events of an answer's stream have as their data."""
 
 
 class Ask:
@@ -59,7 +63,7 @@ class Ask:
                     await as_json(await _answer(events))(scope, receive, send)
 
 
-async def _answer(events: AsyncIterator[Event]) -> dict[str, Any]:
+async def _answer(events: AsyncIterator[Event]) -> AnswerObject:
     async for event in events:
         if isinstance(event, Done):
             return event.answer.to_json()

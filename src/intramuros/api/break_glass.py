@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, TypedDict
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +16,27 @@ from intramuros.api.shapes import Shape, number, words
 BEGUN = Shape(
     {"project": words(100), "user": words(100), "reason": words(2000), "hours": number()}, required=("reason",)
 )
+
+
+class OpeningObject(TypedDict):
+    """An administrator's access to a project or to a person's conversations. Times: seconds since 1970."""
+
+    id: str
+    by: str | None
+    by_name: str
+    project: str | None
+    user: str | None
+    reason: str
+    created_at: float
+    expires_at: float
+    ended_at: float | None
+    open: bool
+
+
+class Openings(TypedDict):
+    """All accesses, newest first."""
+
+    accesses: list[OpeningObject]
 
 
 class BreakGlassRoutes:
@@ -35,7 +56,7 @@ class BreakGlassRoutes:
     async def index(self, request: Request) -> Response:
         """All accesses, newest first."""
         found = await asyncio.to_thread(self.break_glass.list)
-        return as_json({"accesses": [opening_object(opening) for opening in found]})
+        return as_json(Openings(accesses=[opening_object(opening) for opening in found]))
 
     async def begin(self, request: Request) -> Response:
         """Begins one: `{"project" or "user": id, "reason": …, "hours": 1}`."""
@@ -65,7 +86,7 @@ def note(entry: Any, opening: Opening) -> None:
     entry.note(project=opening.project_id, user=opening.subject_id)
 
 
-def opening_object(opening: Opening) -> dict[str, Any]:
+def opening_object(opening: Opening) -> OpeningObject:
     """An access as programs see it; names of projects are not for auditors, ids are."""
     return {
         "id": opening.id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from typing import TypedDict
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,7 +15,7 @@ from intramuros.api.projects import project_of
 from intramuros.api.request import as_json, caller_of, entry_of
 from intramuros.api.shapes import Shape, count
 from intramuros.privacy.erase.erasure import Erasure
-from intramuros.privacy.erase.receipt import receipt, receipts
+from intramuros.privacy.erase.receipt import ReceiptObject, receipt, receipts
 from intramuros.privacy.erase.retention import Kept, Retention
 from intramuros.storage.erasable import Kind, Subject
 from intramuros.tasks.conversation import Conversations
@@ -23,6 +24,12 @@ MOST_RECEIPTS = 1000
 
 _DAYS = count("a whole number of days, or null for ever")
 KEPT = Shape({"conversations_days": _DAYS, "documents_days": _DAYS, "unused_days": _DAYS})
+
+
+class Receipts(TypedDict):
+    """What was erased, newest first."""
+
+    receipts: list[ReceiptObject]
 
 
 class ErasureRoutes:
@@ -55,7 +62,7 @@ class ErasureRoutes:
     async def index(self, request: Request) -> Response:
         """What was erased, newest first."""
         found = await asyncio.to_thread(receipts, self.erasure.database, limit=MOST_RECEIPTS)
-        return as_json({"receipts": [item.to_json() for item in found]})
+        return as_json(Receipts(receipts=[item.to_json() for item in found]))
 
     async def show(self, request: Request) -> Response:
         """One erasure with its receipt."""

@@ -5,18 +5,32 @@ Called by the guard for everything under /api, and by an answer's stream that fa
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict, cast
 
 import orjson
 
 from intramuros.errors import IntramurosError
 
 
-def error_object(error: IntramurosError) -> dict[str, Any]:
+class ErrorDetails(TypedDict):
+    """What happened, what to do, and whether to try again; `param` and counts may stand beside."""
+
+    code: str
+    message: str
+    hint: str
+    retry: bool
+
+
+class ErrorObject(TypedDict):
+    """An error."""
+
+    error: ErrorDetails
+
+
+def error_object(error: IntramurosError) -> ErrorObject:
     """The error with its plain details (`param`, counts), which never hold content."""
-    details = {name: value for name, value in error.details.items() if isinstance(value, int | float | str)}
-    body = {"code": error.code, "message": error.message, "hint": error.hint, "retry": error.retry}
-    return {"error": details | body}
+    body: ErrorDetails = {"code": error.code, "message": error.message, "hint": error.hint, "retry": error.retry}
+    return {"error": cast("ErrorDetails", error.plain | dict(body))}
 
 
 def error_body(error: IntramurosError) -> bytes:

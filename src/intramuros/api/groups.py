@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TypedDict
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +17,37 @@ from intramuros.api.shapes import Shape, emptied, words
 NEW = Shape({"name": words(200), "external_name": emptied()}, required=("name",))
 CHANGED = NEW.but()
 NOT_SAID = object()
+
+
+class GroupObject(TypedDict):
+    """A group. `people`: how many; `external_name`: what a directory calls it; `created_at`: seconds since 1970."""
+
+    id: str
+    name: str
+    external_name: str | None
+    people: int
+    created_at: float
+
+
+class GroupObjects(TypedDict):
+    """All groups, by name."""
+
+    groups: list[GroupObject]
+
+
+class GroupMemberObject(TypedDict):
+    """A person in a group. `external`: a directory put them there."""
+
+    id: str
+    email: str
+    name: str
+    external: bool
+
+
+class GroupWithMembers(GroupObject):
+    """A group with its people."""
+
+    members: list[GroupMemberObject]
 
 
 class GroupRoutes:
@@ -41,7 +72,7 @@ class GroupRoutes:
     async def index(self, request: Request) -> Response:
         """All groups, by name."""
         found = await asyncio.to_thread(self.groups.list)
-        return as_json({"groups": [group_object(group) for group in found]})
+        return as_json(GroupObjects(groups=[group_object(group) for group in found]))
 
     async def create(self, request: Request) -> Response:
         """Makes an empty group. Raises: Conflict when the name is taken."""
@@ -55,7 +86,7 @@ class GroupRoutes:
         """One group, with its people."""
         group = await self._group(request)
         members = await asyncio.to_thread(self.groups.members, group.id)
-        return as_json(group_object(group) | {"members": [member_object(member) for member in members]})
+        return as_json(GroupWithMembers(**group_object(group), members=[member_object(member) for member in members]))
 
     async def change(self, request: Request) -> Response:
         """Renames a group, or changes what a directory calls it (empty text: nothing)."""
@@ -98,7 +129,7 @@ class GroupRoutes:
         return user.id
 
 
-def group_object(group: Group) -> dict[str, Any]:
+def group_object(group: Group) -> GroupObject:
     """A group as programs see it."""
     return {
         "id": group.id,
@@ -109,6 +140,6 @@ def group_object(group: Group) -> dict[str, Any]:
     }
 
 
-def member_object(member: GroupMember) -> dict[str, Any]:
+def member_object(member: GroupMember) -> GroupMemberObject:
     """A person in a group as programs see them."""
     return {"id": member.user_id, "email": member.email, "name": member.name, "external": member.is_external}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 
 import orjson
 from starlette.concurrency import run_in_threadpool
@@ -26,8 +26,17 @@ from intramuros.errors import IntramurosError
 from intramuros.observability.metrics import CONTENT_TYPE, Metrics
 from intramuros.settings import Settings
 from intramuros.tasks.backup import Backup
-from intramuros.tasks.backup_standing import standing
+from intramuros.tasks.backup_standing import BackupsObject, standing
 from intramuros.tasks.isolation import Isolation
+
+
+class HealthObject(TypedDict):
+    """That the server answers, which version it is, and how far what it runs is confined; for administrators more."""
+
+    status: Literal["ok"]
+    version: str
+    isolation: str
+    backups: NotRequired[BackupsObject]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,7 @@ class Health:
 
     async def show(self, request: Request) -> Response:
         """`isolation` is full, partial or none, and unknown before any process was started."""
-        said: dict[str, Any] = {"status": "ok", "version": __version__, "isolation": self.isolation.standing().level}
+        said: HealthObject = {"status": "ok", "version": __version__, "isolation": self.isolation.standing().level}
         caller = self._administrator(request)
         if caller is not None:
             async with self.audit.entry("health", by=caller, via="api"):

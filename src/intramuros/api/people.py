@@ -6,7 +6,7 @@ Called by the router; who may call which route is in `server/access.py`. People 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,9 +16,10 @@ from intramuros.accounts.factors import Factors
 from intramuros.accounts.groups import Groups
 from intramuros.accounts.sessions import Sessions
 from intramuros.accounts.users import ROLES, User, Users, check_may_invite
-from intramuros.api.projects import passage_object
+from intramuros.api.projects import Passages, passage_object
 from intramuros.api.request import as_json, caller_of, entry_of
 from intramuros.api.shapes import Shape, among, whole, words
+from intramuros.privacy.erase.receipt import ReceiptObject
 from intramuros.tasks.reach import Reach, Reachable
 from intramuros.tasks.remove_person import RemovePerson
 
@@ -31,6 +32,68 @@ NEW = Shape(
 INVITED = Shape({"role": among(*ROLES), "hours": whole(HOURS, 1, MAX_HOURS)})
 ROLE = Shape({"role": among(*ROLES)}, required=("role",))
 SEARCH = Shape({"query": words(2000), "limit": whole(RESULTS, 1, MAX_RESULTS)}, required=("query",))
+
+
+class PersonObject(TypedDict):
+    """A person or a service. `created_at`: seconds since 1970."""
+
+    id: str
+    email: str
+    name: str
+    role: str
+    language: str
+    created_at: float
+    suspended: bool
+
+
+class Named(TypedDict):
+    """Something by its id and name."""
+
+    id: str
+    name: str
+
+
+class People(TypedDict):
+    """Everybody, by name."""
+
+    users: list[PersonObject]
+
+
+class PersonInGroups(PersonObject):
+    """A person with their groups."""
+
+    groups: list[Named]
+
+
+class InvitationObject(TypedDict):
+    """A one-time link, below the server's address, for somebody to add themselves."""
+
+    path: str
+    role: str
+    hours: int
+
+
+class Removed(ReceiptObject):
+    """The receipt of a person's erasure. `inherited`: projects that have another owner now."""
+
+    inherited: int
+
+
+class ReachableObject(TypedDict):
+    """A project that somebody could see; its name and documents only where the caller may see them too."""
+
+    id: str
+    role: str
+    documents_count: int
+    name: NotRequired[str]
+    documents: NotRequired[list[Named]]
+
+
+class ReachObject(TypedDict):
+    """What a person could retrieve."""
+
+    user: str
+    projects: list[ReachableObject]
 
 
 class PeopleRoutes:
@@ -63,7 +126,7 @@ class PeopleRoutes:
     async def index(self, request: Request) -> Response:
         """Everybody, by name."""
         found = await asyncio.to_thread(self.users.list)
-        return as_json({"users": [person_object(user) for user in found]})
+        return as_json(People(users=[person_object(user) for user in found]))
 
     async def add(self, request: Request) -> Response:
         """Adds a person with a password, or a service without one."""
@@ -86,13 +149,14 @@ class PeopleRoutes:
         check_may_invite(caller_of(request), role)
         token = await asyncio.to_thread(self.users.invite, role, hours=hours)
         entry_of(request).note(role=role)
-        return as_json({"path": f"/first/{token}", "role": role, "hours": hours}, status=201)
+        return as_json(InvitationObject(path=f"/first/{token}", role=role, hours=hours), status=201)
 
     async def show(self, request: Request) -> Response:
         """One person, with their groups."""
         user = await self._person(request)
         groups = await asyncio.to_thread(lambda: self.groups.list(of=user.id))
-        return as_json(person_object(user) | {"groups": [{"id": one.id, "name": one.name} for one in groups]})
+        named: list[Named] = [{"id": one.id, "name": one.name} for one in groups]
+        return as_json(PersonInGroups(**person_object(user), groups=named))
 
     async def remove(self, request: Request) -> Response:
         """Erases a person; `?heir=` takes over what only they owned. The answer is the receipt."""
@@ -102,7 +166,7 @@ class PeopleRoutes:
         removed = lambda: self.removal.run(user, by=caller_of(request), heir=heir)  # noqa: E731
         receipt, inherited = await asyncio.to_thread(removed)
         entry_of(request).note(erasure=receipt.id)
-        return as_json(receipt.to_json() | {"inherited": inherited})
+        return as_json(Removed(**receipt.to_json(), inherited=inherited))
 
     async def change_role(self, request: Request) -> Response:
         """Gives a person another role."""
@@ -141,7 +205,7 @@ class PeopleRoutes:
         await asyncio.to_thread(self.reach.check, caller_of(request))
         user = await self._person(request)
         found = await asyncio.to_thread(lambda: self.reach.of(user, by=caller_of(request)))
-        return as_json({"user": user.id, "projects": [reachable_object(one) for one in found]})
+        return as_json(ReachObject(user=user.id, projects=[reachable_object(one) for one in found]))
 
     async def search_as(self, request: Request) -> Response:
         """The passages this person would find, within what both may see."""
@@ -151,7 +215,7 @@ class PeopleRoutes:
         user = await self._person(request)
         found = await self.reach.ask(query, person=user, by=caller_of(request), limit=limit)
         entry_of(request).note(results=len(found.passages))
-        return as_json({"passages": [passage_object(passage) for passage in found.passages]})
+        return as_json(Passages(passages=[passage_object(passage) for passage in found.passages]))
 
     async def _person(self, request: Request) -> User:
         user = await asyncio.to_thread(self.users.find, request.path_params["user"])
@@ -159,7 +223,7 @@ class PeopleRoutes:
         return user
 
 
-def person_object(user: User) -> dict[str, Any]:
+def person_object(user: User) -> PersonObject:
     """A person as programs see them."""
     return {
         "id": user.id,
@@ -172,10 +236,10 @@ def person_object(user: User) -> dict[str, Any]:
     }
 
 
-def reachable_object(one: Reachable) -> dict[str, Any]:
+def reachable_object(one: Reachable) -> ReachableObject:
     """A project that somebody could see, as programs see it."""
-    shown: dict[str, Any] = {"id": one.id, "role": one.role, "documents_count": one.documents_count}
+    shown: ReachableObject = {"id": one.id, "role": one.role, "documents_count": one.documents_count}
     if one.name is not None:
-        documents = [{"id": document.id, "name": document.name} for document in one.documents]
-        shown |= {"name": one.name, "documents": documents}
+        shown["name"] = one.name
+        shown["documents"] = [{"id": document.id, "name": document.name} for document in one.documents]
     return shown

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,6 +29,27 @@ NEW = Shape(
 CHANGED = NEW.but("everyone")
 
 
+class PresetObject(TypedDict):
+    """A preset: a model under a name of its own, with what it is told. Times: seconds since 1970."""
+
+    id: str
+    name: str
+    model: str
+    everyone: bool
+    system: str
+    parameters: Mapping[str, Any]
+    messages: Sequence[Mapping[str, Any]]
+    adapter: str | None
+    created_at: float
+    updated_at: float
+
+
+class PresetObjects(TypedDict):
+    """The caller's own and everyone's, by name."""
+
+    presets: list[PresetObject]
+
+
 class PresetRoutes:
     """The routes about presets."""
 
@@ -48,7 +70,7 @@ class PresetRoutes:
     async def index(self, request: Request) -> Response:
         """The caller's own and everyone's, by name."""
         found = await asyncio.to_thread(self.presets.list, by=caller_of(request))
-        return as_json({"presets": [preset_object(preset) for preset in found]})
+        return as_json(PresetObjects(presets=[preset_object(preset) for preset in found]))
 
     async def create(self, request: Request) -> Response:
         """Makes one: the caller's own, or with `everyone` everyone's. Raises: Conflict when the name is taken."""
@@ -87,7 +109,7 @@ def _said(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def preset_object(preset: Preset) -> dict[str, Any]:
+def preset_object(preset: Preset) -> PresetObject:
     """A preset as programs see it."""
     return {
         "id": preset.id,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import replace
-from typing import Any
+from typing import TypedDict
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,6 +31,38 @@ REDACTED = Shape(
     required=("text",),
 )
 RESTORED = Shape({"text": words(LONGEST), "map": words(8 * LONGEST)}, required=("text", "map"))
+
+
+class EntityObject(TypedDict):
+    """Something that was found in a text: from character `start` to before `end`."""
+
+    entity_type: str
+    start: int
+    end: int
+    score: float
+    action: str
+    alias: str | None
+
+
+class RedactedObject(TypedDict):
+    """A text as it may leave, and what was found where in the original."""
+
+    text: str
+    entities: list[EntityObject]
+
+
+class WithMap(RedactedObject):
+    """The same, with the sealed map to go on with or to restore."""
+
+    map: str
+
+
+class Restored(TypedDict):
+    """The text with its values back: how many, and how many aliases are none of this map's."""
+
+    text: str
+    restored: int
+    unknown: int
 
 
 class PrivacyRoutes:
@@ -60,7 +92,7 @@ class PrivacyRoutes:
             self._redacted, replace(self.redactor, policy=policy), written, aliases, language
         )
         entry_of(request).note(masked=redacted.counts, policy=policy.version, size_bytes=len(written.encode()))
-        return as_json(redacted_object(redacted) | {"map": self._sealed(aliases, _owner(request))})
+        return as_json(WithMap(**redacted_object(redacted), map=self._sealed(aliases, _owner(request))))
 
     async def restore(self, request: Request) -> Response:
         """The text with its values back; `unknown` counts aliases that are none of this map's. Raises: BadRequest."""
@@ -71,7 +103,7 @@ class PrivacyRoutes:
         entry_of(request).note(
             restored=restorer.restored, unknown=restorer.unknown, policy=self.redactor.policy.version
         )
-        return as_json({"text": restored, "restored": restorer.restored, "unknown": restorer.unknown})
+        return as_json(Restored(text=restored, restored=restorer.restored, unknown=restorer.unknown))
 
     def _redacted(self, redactor: Redactor, written: str, aliases: Aliases, language: str) -> Redacted:
         return redactor.with_names(self.directory.names()).hide(written, aliases, language=language)
@@ -90,7 +122,7 @@ class PrivacyRoutes:
             ) from None
 
 
-def redacted_object(redacted: Redacted) -> dict[str, Any]:
+def redacted_object(redacted: Redacted) -> RedactedObject:
     """The result as every door shows it: places are counted in characters of the original text."""
     return {
         "text": redacted.text,

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
+from typing import TypedDict
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from intramuros.accounts.projects import Project, Projects, Role
-from intramuros.api.errors import error_object
+from intramuros.api.errors import ErrorDetails, error_object
 from intramuros.api.request import as_json, caller_of, entry_of
 from intramuros.api.shapes import Shape, whole, words
 from intramuros.app.uploads import Uploads
+from intramuros.documents.document import Rect
 from intramuros.documents.library import Document, Library
 from intramuros.errors import DocumentError, TooLarge
 from intramuros.privacy.erase.erasure import Erasure
@@ -30,6 +31,78 @@ RESULTS, MAX_RESULTS = 10, 100
 NEW = Shape({"name": words(100)}, required=("name",))
 SEARCH = Shape({"query": words(2000), "limit": whole(RESULTS, 1, MAX_RESULTS)}, required=("query",))
 DOCUMENT_ID = re.compile(r"[A-Za-z0-9_-]{16}")
+
+
+class ProjectObject(TypedDict):
+    """A project as the caller sees it: `role` is theirs."""
+
+    id: str
+    name: str
+    role: str
+
+
+class ProjectObjects(TypedDict):
+    """The projects that the caller may see."""
+
+    projects: list[ProjectObject]
+
+
+class DocumentObject(TypedDict):
+    """A document and how far it is: received, reading, indexed, ready, or failed with the reason in `error`."""
+
+    id: str
+    name: str
+    media_type: str
+    size_bytes: int
+    state: str
+    pages_read: int
+    pages_total: int | None
+    pages_without_text: list[int]
+    language: str | None
+    error_code: str | None
+    error: str | None
+
+
+class Documents(TypedDict):
+    """The documents of a project."""
+
+    documents: list[DocumentObject]
+
+
+class RefusedFile(ErrorDetails):
+    """A file that could not be stored, and why."""
+
+    name: str
+
+
+class Received(Documents):
+    """The files that are stored, and those that are not."""
+
+    refused: list[RefusedFile]
+
+
+class PassageObject(TypedDict):
+    """A passage of a document. `rects`: where it stands on its page, in points from the top left: x0, y0, x1, y1."""
+
+    document: str
+    document_id: str
+    page: int
+    headings: list[str]
+    text: str
+    score: float
+    rects: list[Rect]
+
+
+class Passages(TypedDict):
+    """The passages that match, best first."""
+
+    passages: list[PassageObject]
+
+
+class FoundPassages(Passages):
+    """The same. `lexical_only`: the embedder failed, so that they were found by words alone."""
+
+    lexical_only: bool
 
 
 class ProjectRoutes:
@@ -57,7 +130,7 @@ class ProjectRoutes:
     async def index(self, request: Request) -> Response:
         """The projects the caller may see."""
         found = await asyncio.to_thread(self.projects.list, caller_of(request))
-        return as_json({"projects": [project_object(project) for project in found]})
+        return as_json(ProjectObjects(projects=[project_object(project) for project in found]))
 
     async def create(self, request: Request) -> Response:
         """Makes a project that the caller owns. Raises: Conflict when the name is taken."""
@@ -70,7 +143,7 @@ class ProjectRoutes:
         """The project's documents and how far each is."""
         project = await project_of(request, self.projects, need="reader")
         found = await asyncio.to_thread(self.library.list, project)
-        return as_json({"documents": [self._document(document) for document in found]})
+        return as_json(Documents(documents=[self._document(document) for document in found]))
 
     async def document(self, request: Request) -> Response:
         """One document and how far it is."""
@@ -101,13 +174,9 @@ class ProjectRoutes:
         entry_of(request).note(
             documents=[document.id for document in received], size_bytes=sum(d.size_bytes for d in received)
         )
-        return as_json(
-            {
-                "documents": [self._document(document) for document in received],
-                "refused": [{"name": name} | error_object(error)["error"] for name, error in refused],
-            },
-            status=202,
-        )
+        documents = [self._document(document) for document in received]
+        why: list[RefusedFile] = [{"name": name, **error_object(error)["error"]} for name, error in refused]
+        return as_json(Received(documents=documents, refused=why), status=202)
 
     async def remove(self, request: Request) -> Response:
         """Erases a document with everything made of it; the answer is the receipt."""
@@ -127,9 +196,9 @@ class ProjectRoutes:
         found = await self.passages.ask(query, projects=[project.id], limit=limit)
         entry_of(request).note(results=len(found.passages), lexical_only=found.lexical_only or None)
         passages = [passage_object(passage) for passage in found.passages]
-        return as_json({"passages": passages, "lexical_only": found.lexical_only})
+        return as_json(FoundPassages(passages=passages, lexical_only=found.lexical_only))
 
-    def _document(self, document: Document) -> dict[str, Any]:
+    def _document(self, document: Document) -> DocumentObject:
         return {
             "id": document.id,
             "name": document.name,
@@ -163,12 +232,12 @@ def _tried(request: Request) -> str:
     return document
 
 
-def project_object(project: Project) -> dict[str, Any]:
+def project_object(project: Project) -> ProjectObject:
     """A project as the API shows it."""
     return {"id": project.id, "name": project.name, "role": project.role}
 
 
-def passage_object(passage: Passage) -> dict[str, Any]:
+def passage_object(passage: Passage) -> PassageObject:
     """A passage as the API shows it."""
     return {
         "document": passage.document,
@@ -177,5 +246,5 @@ def passage_object(passage: Passage) -> dict[str, Any]:
         "headings": list(passage.headings),
         "text": passage.text,
         "score": passage.score,
-        "rects": [list(rect) for rect in passage.rects],
+        "rects": list(passage.rects),
     }

@@ -7,7 +7,7 @@ Called by the router.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, TypedDict
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,10 +15,47 @@ from starlette.routing import BaseRoute, Route
 
 from intramuros.accounts.quotas import COUNTED, NAMES, Quotas
 from intramuros.accounts.rights import Limit, Quota
-from intramuros.accounts.usage import Usage
+from intramuros.accounts.usage import Usage, Used
 from intramuros.api.request import as_json, caller_of, entry_of
 from intramuros.api.shapes import Field, Shape
 from intramuros.errors import BadRequest
+
+
+class UsedObject(TypedDict):
+    """What was used today and this month (UTC)."""
+
+    requests_today: int
+    tokens_today: int
+    tokens_this_month: int
+    euros_today: float
+    euros_this_month: float
+
+
+class QuotaObject(TypedDict):
+    """The limits of one; null is none. `used` is null for what nothing is counted of."""
+
+    kind: str
+    id: str
+    name: str
+    requests_per_minute: int | None
+    tokens_per_day: int | None
+    tokens_per_month: int | None
+    euros_per_day: float | None
+    euros_per_month: float | None
+    weight: float | None
+    used: UsedObject | None
+
+
+class QuotaObjects(TypedDict):
+    """Everything that is set."""
+
+    quotas: list[QuotaObject]
+
+
+class OwnLimits(TypedDict):
+    """What limits the caller."""
+
+    limits: list[QuotaObject]
 
 
 class QuotaRoutes:
@@ -41,7 +78,7 @@ class QuotaRoutes:
     async def index(self, request: Request) -> Response:
         """Everything that is set."""
         found = await asyncio.to_thread(self.quotas.list)
-        return as_json({"quotas": [quota_object(limit, self.usage) for limit in found]})
+        return as_json(QuotaObjects(quotas=[quota_object(limit, self.usage) for limit in found]))
 
     async def show(self, request: Request) -> Response:
         """What is set for one."""
@@ -63,7 +100,7 @@ class QuotaRoutes:
     async def own(self, request: Request) -> Response:
         """What limits the caller, and what was used of it."""
         limits = caller_of(request).limits
-        return as_json({"limits": [quota_object(limit, self.usage) for limit in limits]})
+        return as_json(OwnLimits(limits=[quota_object(limit, self.usage) for limit in limits]))
 
     async def _found(self, request: Request) -> Limit:
         kind, subject = request.path_params["kind"], request.path_params["subject"]
@@ -72,14 +109,32 @@ class QuotaRoutes:
         return limit
 
 
-def quota_object(limit: Limit, usage: Usage) -> dict[str, Any]:
+def quota_object(limit: Limit, usage: Usage) -> QuotaObject:
     """One as the API and the command line show it."""
-    used = None
-    if limit.kind in COUNTED:
-        used = usage.used(limit.subject)._asdict()
-        used |= {name: round(used[name], 6) for name in ("euros_today", "euros_this_month")}
-    values = {name: getattr(limit.quota, name) for name in NAMES}
-    return {"kind": limit.kind, "id": limit.id, "name": limit.name, **values, "used": used}
+    quota = limit.quota
+    return {
+        "kind": limit.kind,
+        "id": limit.id,
+        "name": limit.name,
+        "requests_per_minute": quota.requests_per_minute,
+        "tokens_per_day": quota.tokens_per_day,
+        "tokens_per_month": quota.tokens_per_month,
+        "euros_per_day": quota.euros_per_day,
+        "euros_per_month": quota.euros_per_month,
+        "weight": quota.weight,
+        "used": used_object(usage.used(limit.subject)) if limit.kind in COUNTED else None,
+    }
+
+
+def used_object(used: Used) -> UsedObject:
+    """What was used, as programs see it."""
+    return {
+        "requests_today": used.requests_today,
+        "tokens_today": used.tokens_today,
+        "tokens_this_month": used.tokens_this_month,
+        "euros_today": round(used.euros_today, 6),
+        "euros_this_month": round(used.euros_this_month, 6),
+    }
 
 
 def _number(values: dict[str, Any], name: str) -> float | int | None:

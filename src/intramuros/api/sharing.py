@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any, TypedDict, get_args
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +20,32 @@ from intramuros.privacy.erase.erasure import Erasure
 from intramuros.storage.erasable import Subject
 
 ROLE = Shape({"role": one_of(*get_args(Role))}, required=("role",))
+
+
+class MemberObject(TypedDict):
+    """A person with access to a project. `through`: themselves, or the groups that have it."""
+
+    id: str
+    email: str
+    name: str
+    role: str
+    through: list[str]
+
+
+class GrantObject(TypedDict):
+    """A group that a project is shared with. `people`: how many are in it."""
+
+    id: str
+    name: str
+    people: int
+    role: str
+
+
+class SharingObject(TypedDict):
+    """Who has a project."""
+
+    members: list[MemberObject]
+    groups: list[GrantObject]
 
 
 class SharingRoutes:
@@ -109,7 +135,7 @@ def granted_group(projects: Projects, project: str, named: str, by: Any) -> str:
     return named[:64] if named.isascii() and named.replace("-", "").replace("_", "").isalnum() else "unknown"
 
 
-def sharing_object(projects: Projects, project: str, by: Any) -> dict[str, Any]:
+def sharing_object(projects: Projects, project: str, by: Any) -> SharingObject:
     """Who has a project, as programs see it."""
     return {
         "members": [

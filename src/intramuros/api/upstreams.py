@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,11 +17,13 @@ from intramuros.accounts.users import Users
 from intramuros.api.body import text
 from intramuros.api.request import as_json, entry_of
 from intramuros.api.shapes import Shape, among, choice, count, emptied, maybe, number, thing, things, whether, words
+from intramuros.engines.comparing import ComparedObject
 from intramuros.engines.route import Route as ModelRoute
-from intramuros.engines.router import Router
-from intramuros.engines.routing import EVERYBODY, KINDS, Consent, Routing
+from intramuros.engines.route import RouteObject
+from intramuros.engines.router import LookedAt, Router
+from intramuros.engines.routing import EVERYBODY, KINDS, Consent, ConsentObject, Routing
 from intramuros.engines.trial import try_out
-from intramuros.engines.upstream import Upstream, Waits, unique
+from intramuros.engines.upstream import Upstream, UpstreamObject, Waits, unique
 
 WAITS = Shape({name: number() for name in Waits.__slots__})
 NEW = Shape(
@@ -52,6 +54,26 @@ PLAN = Shape(
         "shadow_share": number(),
     }
 )
+
+
+class Upstreams(LookedAt):
+    """All upstreams, who agreed to those outside, and how each target is that was asked."""
+
+    upstreams: list[UpstreamObject]
+    consents: list[ConsentObject]
+    outside_allowed: bool
+
+
+class Routes(TypedDict):
+    """All routes that somebody named."""
+
+    routes: list[RouteObject]
+
+
+class ComparedRoute(RouteObject):
+    """A route, and how its targets compare."""
+
+    compared: list[ComparedObject]
 
 
 class UpstreamRoutes:
@@ -89,12 +111,12 @@ class UpstreamRoutes:
         table = await asyncio.to_thread(lambda: self.routing.table)
         agreed = [consent.to_json() for consent in table.consents]
         return as_json(
-            {
-                "upstreams": [upstream.to_json() for upstream in table.upstreams.values()],
-                "consents": sorted(agreed, key=lambda one: (one["upstream"], one["kind"], one["id"])),
+            Upstreams(
+                upstreams=[upstream.to_json() for upstream in table.upstreams.values()],
+                consents=sorted(agreed, key=lambda one: (one["upstream"], one["kind"], one["id"])),
                 **self.router.looked_at(),
-                "outside_allowed": self.router.lets_outside,
-            }
+                outside_allowed=self.router.lets_outside,
+            )
         )
 
     async def add(self, request: Request) -> Response:
@@ -155,13 +177,13 @@ class UpstreamRoutes:
     async def index_routes(self, request: Request) -> Response:
         """All routes that somebody named."""
         found = await asyncio.to_thread(self.routing.routes)
-        return as_json({"routes": [route.to_json() for route in found]})
+        return as_json(Routes(routes=[route.to_json() for route in found]))
 
     async def show_route(self, request: Request) -> Response:
         """One route, and how its targets compare: numbers only."""
         route = await self._route(request)
         compared = await asyncio.to_thread(self.router.comparisons.summary, route.name)
-        return as_json(route.to_json() | {"compared": compared})
+        return as_json(ComparedRoute(**route.to_json(), compared=compared))
 
     async def set_route(self, request: Request) -> Response:
         """Sets a route, in place of the one of its name."""

@@ -211,4 +211,4 @@ def _object(batch: Batch, doors: Mapping[str, LineDoor]) -> dict[str, Any]:
     from intramuros.api.openai.batches import batch_object
     from intramuros.tasks.batch_door import name_of
 
-    return batch_object(batch) | {"id": name_of(batch, doors)}
+    return {**batch_object(batch), "id": name_of(batch, doors)}

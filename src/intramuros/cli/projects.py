@@ -66,7 +66,7 @@ def show(project: ProjectName, data: DataFolder = None, as_json: AsJson = False)
         entry.about(found.id)
         shared = sharing_object(intramuros.projects, found.id, LOCAL)
     if as_json:
-        print_json(project_object(found) | shared)
+        print_json({**project_object(found), **shared})
         return
     table = Table("who", "role", "through", title=escape(found.name))
     for member in shared["members"]:
@@ -99,7 +99,7 @@ def share(
             intramuros.projects.add_group(found.id, group_id=group_id, role=given, by=LOCAL)
         entry.note(role=role)
         shared = sharing_object(intramuros.projects, found.id, LOCAL)
-    say(project_object(found) | shared, f"{user or group} has {found.name} as {role}.", as_json=as_json)
+    say({**project_object(found), **shared}, f"{user or group} has {found.name} as {role}.", as_json=as_json)
 
 
 @app.command()
@@ -118,7 +118,7 @@ def unshare(
             granted = granted_group(intramuros.projects, found.id, group_id, LOCAL)
             intramuros.projects.remove_group(found.id, group_id=granted, by=LOCAL)
         shared = sharing_object(intramuros.projects, found.id, LOCAL)
-    say(project_object(found) | shared, f"{user or group} no longer has {found.name} this way.", as_json=as_json)
+    say({**project_object(found), **shared}, f"{user or group} no longer has {found.name} this way.", as_json=as_json)
 
 
 @app.command()

@@ -83,7 +83,7 @@ def list_quotas(data: DataFolder = None, as_json: AsJson = False) -> None:
         print_json(found)
         return
     table = Table("for", "name", *(name.replace("_", " ") for name in NAMES))
-    for item in found:
+    for item in map(dict[str, Any], found):
         table.add_row(
             item["kind"], escape(item["name"]), *("" if item[name] is None else str(item[name]) for name in NAMES)
         )
@@ -152,8 +152,8 @@ def _print(limit: Limit, usage: Usage, *, as_json: bool) -> None:
         print_json(values)
         return
     table = Table(show_header=False, box=None)
-    used = values.pop("used") or {}
-    for name, value in (values | used).items():
+    shown = {name: value for name, value in values.items() if name != "used"} | (values["used"] or {})
+    for name, value in shown.items():
         unset = "not set" if name == "weight" else "any number"
         table.add_row(name.replace("_", " "), unset if value is None else escape(str(value)))
     out.print(table)

@@ -46,7 +46,7 @@ def show(person: Person, data: DataFolder = None, as_json: AsJson = False) -> No
     with opened(data) as intramuros, intramuros.audit.entry_sync("user.show", by=LOCAL, via="cli") as entry:
         user = intramuros.users.find(person)
         entry.about(user.id)
-        shown = person_object(user) | _belongings(intramuros, user)
+        shown = {**person_object(user), **_belongings(intramuros, user)}
     if as_json:
         print_json(shown)
         return

@@ -11,7 +11,7 @@ import statistics
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import delete, func, insert, select
 
@@ -43,6 +43,19 @@ class Outcome:
     at: float = field(default_factory=now)
 
 
+class ComparedObject(TypedDict):
+    """One target of a route in one role: how many requests, how many failed, medians, and the mean agreement."""
+
+    role: str
+    target: str
+    requests: int
+    failed: int
+    first_token_ms: float | None
+    duration_ms: float | None
+    completion_tokens: float | None
+    agreement: float | None
+
+
 class Comparisons:
     """The outcomes of compared routes."""
 
@@ -70,7 +83,7 @@ class Comparisons:
                 self._waiting = [*waiting, *self._waiting][:MOST_WAITING]
             raise
 
-    def summary(self, route: str) -> list[dict[str, Any]]:
+    def summary(self, route: str) -> list[ComparedObject]:
         """Of each target of a route and role: how many, how many failed, medians, and the mean agreement."""
         self.flush()
         with self._database.read() as connection:
@@ -96,7 +109,7 @@ def agreement(one: str, other: str) -> float:
     return round(len(ours & theirs) / len(ours | theirs), 4) if ours | theirs else 1.0
 
 
-def _summed(role: str, target: str, rows: Sequence[Any]) -> dict[str, Any]:
+def _summed(role: str, target: str, rows: Sequence[Any]) -> ComparedObject:
     good = [row for row in rows if row.error is None]
     return {
         "role": role,

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from intramuros.engines.breaker import Breaker
 from intramuros.engines.engine import Engine
@@ -17,6 +17,17 @@ from intramuros.errors import BadRequest, DetectorFailed, IntramurosError, NotAl
 
 OF_THE_REQUEST = (BadRequest, NotAllowed, DetectorFailed)
 """Errors that say nothing of the target: another one would give the same, or must not be tried."""
+
+
+class LineObject(TypedDict):
+    """How a target is. `last_ok_at`: seconds since 1970."""
+
+    target: str
+    breaker: str
+    failures: int
+    retry_in_s: float
+    last_error: str
+    last_ok_at: float | None
 
 
 @dataclass(slots=True)
@@ -76,7 +87,7 @@ class Line:
             engine, self.engine = self.engine, None
             await engine.close()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> LineObject:
         """How it is, in numbers and words."""
         return {
             "target": self.target.name,

@@ -12,7 +12,7 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 class Orders:
     """Takes orders for one pool, and tells of upstreams."""
 
-    def __init__(self, pool: EnginePool, *, upstreams: Callable[[], dict[str, Any]] = dict) -> None:
+    def __init__(self, pool: EnginePool, *, upstreams: Callable[[], Mapping[str, Any]] = dict) -> None:
         """`upstreams` says how those are."""
         self.pool, self.upstreams = pool, upstreams
 

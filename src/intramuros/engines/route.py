@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 
@@ -60,6 +60,17 @@ class Target:
 
     def __str__(self) -> str:
         return self.name if self.weight == 1 else f"{self.name}={self.weight:g}"
+
+
+class RouteObject(TypedDict):
+    """A route: its targets as `upstream/model` or `upstream/model=weight`."""
+
+    name: str
+    targets: list[str]
+    fallbacks: list[str]
+    overflows: list[str]
+    shadow: str | None
+    shadow_share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +130,7 @@ class Route:
             return list(self.targets)
         return sorted(self.targets, key=lambda target: _score(prefix, target), reverse=True)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> RouteObject:
         """As it is stored and shown."""
         return {
             "name": self.name,

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol, TypedDict
 
 from intramuros.audit.record import Audit
 from intramuros.background import begin, begin_always
@@ -22,10 +22,10 @@ from intramuros.engines.asked import Asked, asked_now
 from intramuros.engines.breaker import Breaker, RetryBudget
 from intramuros.engines.comparing import Comparisons
 from intramuros.engines.engine import Engine
-from intramuros.engines.line import Line
+from intramuros.engines.line import Line, LineObject
 from intramuros.engines.listed import check_listed
 from intramuros.engines.outside import OutsideEngine
-from intramuros.engines.probing import Probes
+from intramuros.engines.probing import Probes, Seen
 from intramuros.engines.renaming import Renamed, taken
 from intramuros.engines.route import Route, Target
 from intramuros.engines.routed import RoutedEngine
@@ -64,6 +64,13 @@ class Pool(Protocol):
     def check(self, name: str) -> None:
         """Raises: ModelNotFound if no model of this name can run here."""
         ...
+
+
+class LookedAt(TypedDict):
+    """How upstreams and targets are, as this process knows them."""
+
+    probes: list[Annotated[dict[str, Any], Seen]]
+    targets: list[LineObject]
 
 
 @dataclass(slots=True)
@@ -192,11 +199,11 @@ class Router:
             finally:
                 _note(hiding, target, asked)
 
-    def states(self) -> list[dict[str, Any]]:
+    def states(self) -> list[LineObject]:
         """How each target is that was asked since the start, and that is still there."""
         return [line.to_json() for line in self._lines.values() if not self._is_gone(line)]
 
-    def looked_at(self) -> dict[str, Any]:
+    def looked_at(self) -> LookedAt:
         """How upstreams and targets are, as this process knows them."""
         return {"probes": [seen.to_json() for seen in self.probes.seen.values()], "targets": self.states()}
 

@@ -11,7 +11,7 @@ import hmac
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 from sqlalchemy import Connection, delete, insert, select, update
@@ -39,6 +39,14 @@ KINDS = ("user", "key", "project", EVERYBODY)
 _COLUMNS = {kind: outside_consents.c[f"{kind}_id"] for kind in ("user", "key", "project")}
 
 
+class ConsentObject(TypedDict):
+    """A standing consent. `id`: whose, empty where it is everybody's."""
+
+    upstream: str
+    kind: str
+    id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Consent:
     """Somebody's standing agreement that what they ask may go to an upstream outside."""
@@ -47,7 +55,7 @@ class Consent:
     kind: str
     subject: str
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> ConsentObject:
         """As it is shown."""
         return {"upstream": self.upstream, "kind": self.kind, "id": self.subject}
 

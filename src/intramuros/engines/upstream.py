@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from ipaddress import ip_address
 from math import isfinite
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
 
 from yarl import URL
 
@@ -33,6 +33,26 @@ class Waits:
     first_token_s: float = 120.0
     between_s: float = 60.0
     whole_s: float = 900.0
+
+
+class UpstreamDetails(TypedDict):
+    """What is stored of an upstream beside its address and key."""
+
+    models: list[str]
+    context_tokens: int
+    price_in: float | None
+    price_out: float | None
+    waits: Annotated[dict[str, Any], Waits]
+    probes: bool | None
+
+
+class UpstreamObject(UpstreamDetails):
+    """An upstream, never with its key. Prices are for a million tokens, in euros."""
+
+    name: str
+    url: str
+    where: Literal["inside", "outside"]
+    has_key: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +94,7 @@ class Upstream:
             return self.url + path.removeprefix("/v1")
         return self.url.removesuffix("/v1") + path
 
-    def details(self) -> dict[str, Any]:
+    def details(self) -> UpstreamDetails:
         """What is stored beside its address and key."""
         return {
             "models": list(self.models),
@@ -98,10 +118,15 @@ class Upstream:
             **values,
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> UpstreamObject:
         """All of it that may be shown: never its key."""
-        where = "outside" if self.is_outside else "inside"
-        return {"name": self.name, "url": self.url, "where": where, "has_key": self.key is not None} | self.details()
+        return {
+            "name": self.name,
+            "url": self.url,
+            "where": "outside" if self.is_outside else "inside",
+            "has_key": self.key is not None,
+            **self.details(),
+        }
 
 
 def checked(upstream: Upstream) -> Upstream:

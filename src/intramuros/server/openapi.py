@@ -2,13 +2,13 @@
 
 Called by `scripts/make_reference.py`, which writes it to docs/reference, and by the compatibility count, which has it
 fuzzed. Names and kinds of fields come from what reads them; where only names are here, what a field may hold is said
-by the doors themselves, in their READMEs and their refusals.
+by the doors themselves, in their READMEs and their refusals. What is answered comes from `server.answers`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from intramuros.api import (
@@ -25,6 +25,7 @@ from intramuros.api import (
     upstreams,
 )
 from intramuros.api.anthropic import schemas as anthropic
+from intramuros.api.described import Described
 from intramuros.api.ollama import creating, embedding, models, pulling
 from intramuros.api.ollama.calls import CHAT, GENERATE
 from intramuros.api.openai import audio, batches, completions, embeddings, images, moderations
@@ -34,6 +35,7 @@ from intramuros.api.openai.notes import PAIRS
 from intramuros.api.openai.responses import request as responses
 from intramuros.api.shapes import Shape
 from intramuros.server.access import RULES, Access, Body, Rule, is_for_programs
+from intramuros.server.answers import ANSWERS, errors_at
 
 FIELDS: Mapping[str, Fields] = {
     "/v1/chat/completions": openai.FIELDS,
@@ -155,21 +157,26 @@ PAGE = ("limit", "order", "after", "before", "include[]", "filter", "purpose", "
 _HOLDERS = re.compile(r"{(\w+)(?::\w+)?}")
 
 
-def document(rules: Iterable[Rule] = RULES, *, version: str) -> dict[str, Any]:
+def document(rules: Sequence[Rule] = RULES, *, version: str) -> dict[str, Any]:
     """The whole document. Source: the OpenAPI Specification 3.1."""
     paths: dict[str, dict[str, Any]] = {}
+    described = Described()
     for rule in rules:
         if is_for_programs(rule.path):
-            paths.setdefault(_HOLDERS.sub(r"{\1}", rule.path), {})[rule.method.lower()] = _operation(rule)
+            paths.setdefault(_HOLDERS.sub(r"{\1}", rule.path), {})[rule.method.lower()] = _operation(rule, described)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Intramuros", "version": version},
-        "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+        "components": {
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "responses": _errors(rules, described),
+            "schemas": described.schemas,
+        },
         "paths": dict(sorted(paths.items())),
     }
 
 
-def _operation(rule: Rule) -> dict[str, Any]:
+def _operation(rule: Rule, described: Described) -> dict[str, Any]:
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in _HOLDERS.findall(rule.path)
@@ -181,13 +188,38 @@ def _operation(rule: Rule) -> dict[str, Any]:
         "summary": rule.action,
         "description": f"For {rule.access.value}; a key needs: {scope}.",
         "parameters": parameters,
-        "responses": {"default": {"description": "The answer, or an error in the shape of the protocol."}},
+        "responses": _responses(rule, described),
     }
     if rule.access is not Access.PUBLIC:
         found["security"] = [{"key": []}]
     if rule.method in {"POST", "PUT", "PATCH"} and not BODILESS.search(rule.path):
         found["requestBody"] = {"required": True, "content": _content(rule)}
     return found
+
+
+def _responses(rule: Rule, described: Described) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if (answers := ANSWERS.get((rule.method, rule.path))) is not None:
+        content = answers.content(described)
+        found[str(answers.status)] = {"description": "The answer."} | ({"content": content} if content else {})
+        if answers.empty is not None:
+            found[str(answers.empty)] = {"description": "Nothing is answered to this."}
+    return found | {"default": {"$ref": f"#/components/responses/{_error_name(errors_at(rule.path))}"}}
+
+
+def _errors(rules: Sequence[Rule], described: Described) -> dict[str, Any]:
+    """The errors of all doors, each said once."""
+    found = {}
+    for kinds in {tuple(errors_at(rule.path)) for rule in rules if is_for_programs(rule.path)}:
+        shapes = [described.of(kind) for kind in kinds]
+        shape = shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
+        said = {"description": "An error.", "content": {"application/json": {"schema": shape}}}
+        found[_error_name(kinds)] = said
+    return dict(sorted(found.items()))
+
+
+def _error_name(kinds: Iterable[Any]) -> str:
+    return "Or".join(kind.__name__.removesuffix("Object") for kind in kinds)
 
 
 def _content(rule: Rule) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Made by the answer task, sent by doors, kept by conversations.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 from intramuros.documents.document import Rect
 from intramuros.retrieval.passage import Passage
@@ -86,21 +86,70 @@ class Answer:
     conversation: str | None = None
     turn: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> AnswerObject:
         """Plain values, as doors send and conversations keep them."""
         return {
-            **{name: getattr(self, name) for name in ("answer", "supported", "mode", "language", "model")},
+            "answer": self.answer,
+            "supported": self.supported,
+            "mode": self.mode,
+            "language": self.language,
+            "model": self.model,
             "sources": [_plain(source) for source in self.sources],
             "sentences": [_plain(sentence) for sentence in self.sentences],
             "nearest": [_plain(source) for source in self.nearest],
             "read": [_place(given) for given in self.read],
-            **{
-                name: getattr(self, name)
-                for name in ("left_out", "turns_left_out", "is_cut", "lexical_only", "timings")
-            },
+            "left_out": self.left_out,
+            "turns_left_out": self.turns_left_out,
+            "is_cut": self.is_cut,
+            "lexical_only": self.lexical_only,
+            "timings": self.timings,
             "conversation": self.conversation,
             "turn": self.turn,
         }
+
+
+class PlaceObject(TypedDict):
+    """Where a passage is, without its text."""
+
+    document: str
+    document_id: str
+    page: int
+    chunk_id: int
+
+
+class FoundObject(TypedDict):
+    """Which passages an answer will be made from, and how many milliseconds the search took."""
+
+    mode: Mode
+    passages: list[PlaceObject]
+    search_ms: float
+
+
+class ReadObject(PlaceObject):
+    """A passage that a model was given, by the number it had there."""
+
+    number: int
+
+
+class AnswerObject(TypedDict):
+    """An answer with its sources; what its fields mean is said at `Answer`."""
+
+    answer: str
+    supported: bool
+    mode: Mode
+    language: str
+    model: str | None
+    sources: list[Annotated[dict[str, Any], Source]]
+    sentences: list[Annotated[dict[str, Any], JudgedSentence]]
+    nearest: list[Annotated[dict[str, Any], Source]]
+    read: list[ReadObject]
+    left_out: int
+    turns_left_out: int
+    is_cut: bool
+    lexical_only: bool
+    timings: dict[str, float]
+    conversation: str | None
+    turn: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +161,9 @@ class Found:
     passages: tuple[Passage, ...]
     search_ms: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> FoundObject:
         """The event as doors send it: where the passages are, without their text."""
-        places = [
+        places: list[PlaceObject] = [
             {"document": p.document, "document_id": p.document_id, "page": p.page, "chunk_id": p.chunk_id}
             for p in self.passages
         ]
@@ -153,7 +202,7 @@ class Done:
     kind: ClassVar[str] = "done"
     answer: Answer
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> AnswerObject:
         """The event as doors send it."""
         return self.answer.to_json()
 
@@ -170,7 +219,7 @@ def _listed(value: Any) -> Any:
     return [_listed(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _place(given: Given) -> dict[str, Any]:
+def _place(given: Given) -> ReadObject:
     passage = given.passage
     return {
         "number": given.number,

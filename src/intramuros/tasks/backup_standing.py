@@ -10,7 +10,7 @@ import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 from intramuros.errors import Conflict, IntramurosError
 from intramuros.settings import Settings
@@ -22,6 +22,19 @@ GRACE_S = 3600.0
 PLAN_FACT = "backup_plan"
 
 State = Literal["off", "waiting", "good", "damaged", "overdue", "refused", "failed"]
+
+
+class BackupsObject(TypedDict):
+    """How scheduled backups stand, and what went wrong. Times: seconds since 1970."""
+
+    ok: bool
+    state: State
+    last_made_at: float | None
+    failed_at: float | None
+    error: NotRequired[str]
+    message: NotRequired[str]
+    hint: NotRequired[str]
+    damaged_files: NotRequired[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +57,19 @@ class Standing:
         """Whether there is nothing that somebody should do."""
         return self.state in {"off", "waiting", "good"}
 
-    def to_json(self) -> dict[str, Any]:
-        """As `/health` tells it to administrators. Units: seconds since the epoch."""
-        found: dict[str, Any] = {"ok": self.is_well, "state": self.state}
-        found |= {"last_made_at": self.last_at, "failed_at": self.failed_at}
+    def to_json(self) -> BackupsObject:
+        """As `/health` tells it to administrators."""
+        found: BackupsObject = {
+            "ok": self.is_well,
+            "state": self.state,
+            "last_made_at": self.last_at,
+            "failed_at": self.failed_at,
+        }
         if self.error is not None:
-            found |= {"error": self.error.code, "message": self.error.message, "hint": self.error.hint}
-        return found | ({"damaged_files": self.damaged} if self.damaged else {})
+            found["error"], found["message"], found["hint"] = self.error.code, self.error.message, self.error.hint
+        if self.damaged:
+            found["damaged_files"] = self.damaged
+        return found
 
 
 def note_plan(backup: Backup, settings: Settings) -> None:

@@ -28,7 +28,7 @@ HEAD_BYTES = 1 << 20
 class Answered:
     """A reply. `not_used`: fields of the request that changed nothing, to be named beside it."""
 
-    body: dict[str, Any]
+    body: Mapping[str, Any]
     not_used: tuple[str, ...] = ()
 
 

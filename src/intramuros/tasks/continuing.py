@@ -11,7 +11,7 @@ import secrets
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 import orjson
 
@@ -50,16 +50,49 @@ class Wanted:
     logprobs: int | None = None
 
 
+class TextHead(TypedDict):
+    """What is the same in every piece of an answer. `created`: seconds since 1970."""
+
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+
+
+class TextChoice(TypedDict):
+    """One way that a prompt goes on, or a piece of it."""
+
+    index: int
+    text: str
+    logprobs: dict[str, Any] | None
+    finish_reason: str | None
+
+
+class TextUsage(TypedDict):
+    """The tokens of all prompts."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class TextCompletion(TextHead):
+    """How texts go on; the usage of a stream stands in its last piece, where that is asked for."""
+
+    choices: list[TextChoice]
+    usage: NotRequired[TextUsage]
+
+
 @dataclass(frozen=True, slots=True)
 class ContinueTask:
     """Continues texts with an installed model."""
 
     complete: CompleteTask
 
-    async def run(self, wanted: Wanted, *, by: Caller, entry: Entry, is_batch: bool = False) -> dict[str, Any]:
+    async def run(self, wanted: Wanted, *, by: Caller, entry: Entry, is_batch: bool = False) -> TextCompletion:
         """The whole `text_completion` object. Raises: as `CompleteTask.run`."""
         fill = await self._fill(wanted, by)
-        choices: list[dict[str, Any]] = []
+        choices: list[TextChoice] = []
         usages = []
         reply: dict[str, Any] = {}
         for prompt in wanted.prompts:
@@ -72,7 +105,7 @@ class ContinueTask:
             if wanted.best_of > wanted.n:
                 found = sorted(found, key=_likelihood, reverse=True)[: wanted.n]
             choices += [_choice(choice, wanted, prompt, index=len(choices) + i) for i, choice in enumerate(found)]
-        return _head(reply) | {"choices": choices, "usage": _together(usages)}
+        return {**_head(reply), "choices": choices, "usage": _together(usages)}
 
     async def stream(
         self, wanted: Wanted, *, by: Caller, entry: Entry, with_usage: bool = False, on_wait: OnWait | None = None
@@ -80,7 +113,7 @@ class ContinueTask:
         """The same, piece by piece, one choice after the other. Raises: as `CompleteTask.stream`."""
         fill = await self._fill(wanted, by)
         usages: list[list[dict[str, Any]]] = []
-        head: dict[str, Any] = {}
+        head: TextHead | None = None
         index = 0
         for prompt in wanted.prompts:
             usages.append([])
@@ -98,11 +131,11 @@ class ContinueTask:
                             echoed = wanted if is_first else _without_echo(wanted)
                             piece = _choice(choice, echoed, prompt, index=index, offset=offset)
                             offset, is_first = offset + len(piece["text"]), False
-                            yield orjson.dumps(head | {"choices": [piece]})
+                            yield orjson.dumps({**head, "choices": [piece]})
                 index += 1
         if with_usage:
             usage = _together([several.added(one) for one in usages if one])
-            yield orjson.dumps(head | {"choices": [], "usage": usage})
+            yield orjson.dumps({**(head or {}), "choices": [], "usage": usage})
 
     async def _fill(self, wanted: Wanted, by: Caller) -> Sequence[int]:
         """The three tokens of this model around a gap; none where there is none to fill. Raises: BadRequest."""
@@ -139,9 +172,7 @@ def _without_echo(wanted: Wanted) -> Wanted:
     return Wanted(wanted.request, wanted.prompts, logprobs=wanted.logprobs)
 
 
-def _choice(
-    choice: Mapping[str, Any], wanted: Wanted, prompt: Prompt, *, index: int, offset: int = 0
-) -> dict[str, Any]:
+def _choice(choice: Mapping[str, Any], wanted: Wanted, prompt: Prompt, *, index: int, offset: int = 0) -> TextChoice:
     """One choice as OpenAI writes it. Log probabilities are those of what was written, wherever it begins."""
     echoed = prompt if wanted.echo and isinstance(prompt, str) else ""
     entries = (choice.get("logprobs") or {}).get("content") or []
@@ -174,7 +205,7 @@ def _likelihood(choice: Mapping[str, Any]) -> float:
     return sum(entry["logprob"] for entry in entries) / len(entries) if entries else float("-inf")
 
 
-def _head(reply: Mapping[str, Any]) -> dict[str, Any]:
+def _head(reply: Mapping[str, Any]) -> TextHead:
     return {
         "id": f"cmpl-{secrets.token_hex(12)}",
         "object": "text_completion",
@@ -183,7 +214,7 @@ def _head(reply: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _together(usages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _together(usages: Sequence[Mapping[str, Any]]) -> TextUsage:
     """The usage of several prompts."""
-    total = {name: sum(usage[name] for usage in usages) for name in ("prompt_tokens", "completion_tokens")}
-    return {**total, "total_tokens": sum(total.values())}
+    prompt, written = (sum(usage[name] for usage in usages) for name in ("prompt_tokens", "completion_tokens"))
+    return {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}

@@ -9,7 +9,7 @@ erased, no copy of the database gives it back.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +79,9 @@ class Conversations:
             _own(connection, conversation, project, by)
         return self.read(conversation, project_id=project.id, user_id=by.user_id)
 
-    def append(self, conversation: str, *, project: Project, by: Caller, question: str, answer: dict[str, Any]) -> str:
+    def append(
+        self, conversation: str, *, project: Project, by: Caller, question: str, answer: Mapping[str, Any]
+    ) -> str:
         """Adds a turn and returns its id."""
         turn, key = new_id(), self._keys.shared(project.id, by.user_id)
         with self._database.write() as connection:

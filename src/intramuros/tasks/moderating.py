@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 
@@ -49,6 +49,23 @@ SCHEMA: dict[str, Any] = {
 MOST_TOKENS = 1000
 
 
+class ModerationObject(TypedDict):
+    """What one text is, by category; the scores are 1 and 0."""
+
+    flagged: bool
+    categories: dict[str, bool]
+    category_scores: dict[str, float]
+    category_applied_input_types: dict[str, list[str]]
+
+
+class ModerationReply(TypedDict):
+    """The judgements, one for each text."""
+
+    id: str
+    model: str
+    results: list[ModerationObject]
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """The judgements, one for each text: yes or no by category. `trust`: how far the model's words can be trusted."""
@@ -57,7 +74,7 @@ class Judged:
     trust: str
     results: Sequence[Mapping[str, bool]]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ModerationReply:
         """As OpenAI writes them."""
         return {
             "id": f"modr-{secrets.token_hex(12)}",
@@ -105,7 +122,7 @@ def _categories(answer: str) -> dict[str, bool]:
     return categories
 
 
-def _result(categories: Mapping[str, bool]) -> dict[str, Any]:
+def _result(categories: Mapping[str, bool]) -> ModerationObject:
     return {
         "flagged": any(categories.values()),
         "categories": dict(categories),

@@ -94,7 +94,7 @@ def _read(form: Form, words: Words) -> Route:
 
 def _values(route: Route, words: Words) -> dict[str, str]:
     """What the fields show of a route."""
-    stored: dict[str, Any] = route.to_json()
+    stored: Mapping[str, Any] = route.to_json()
     return {part: "\n".join(stored[part]) for part in LISTS} | {
         "name": route.name,
         "shadow": route.shadow.name if route.shadow else "",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from intramuros.accounts.caller import LOCAL, Caller
 from intramuros.accounts.one_time_codes import _context
+from intramuros.app import App
 from intramuros.errors import AlreadyRunning, Conflict, NotInitialised, StorageCorrupt, WrongKey
 from intramuros.security import keys as key_files
 from intramuros.storage import swap
@@ -323,26 +325,26 @@ def test_what_has_no_key_of_its_own_is_told_backup_by_backup(here: Installation,
     later = installation.add(app, here.projects["Project 0"], "zanzibar later")
     second = app.backup.make(to).manifest.id
     (to / ".20261103T020000Z-0417.part").mkdir()  # one that is being made may have it too
-    said = app.erasure.run(Subject("document", later), by="local").to_json()["said"]
+    said = said_of(app, Subject("document", later))
     assert said["in_backups"] == sorted([second, "20261103T020000Z-0417"]) and not said["key_destroyed"]
     with app.database.read() as connection:
         early = connection.scalar(documents.select().with_only_columns(documents.c.id).limit(1))
     assert early is not None
     (to / ".20261103T020000Z-0417.part").rmdir()
-    assert app.erasure.run(Subject("document", early), by="local").to_json()["said"]["in_backups"] == [old, second]
+    assert said_of(app, Subject("document", early))["in_backups"] == [old, second]
     app.backup.make(to, keep=1)  # what the receipt's command does
     third = newest(to)
     with app.database.read() as connection:
         last = connection.scalar(documents.select().with_only_columns(documents.c.id).limit(1))
     assert last is not None
-    assert app.erasure.run(Subject("document", last), by="local").to_json()["said"]["in_backups"] == [third]
-    gone = app.erasure.run(Subject("project", here.projects["Project 1"]), by="local").to_json()["said"]
+    assert said_of(app, Subject("document", last))["in_backups"] == [third]
+    gone = said_of(app, Subject("project", here.projects["Project 1"]))
     assert "in_backups" not in gone and gone["backup_folders_not_reached"] == 0
     to.rename(to.with_name("unplugged"))
     with app.database.read() as connection:
         one = connection.scalar(documents.select().with_only_columns(documents.c.id).limit(1))
     assert one is not None
-    said = app.erasure.run(Subject("document", one), by="local").to_json()["said"]
+    said = said_of(app, Subject("document", one))
     assert (said["in_backups"], said["backup_folders_not_reached"]) == ([], 1)
     app.close()
 
@@ -375,3 +377,10 @@ def test_conversations_and_aliases_come_back_and_not_without_their_keys(here: In
     assert [row.conversation_id for row in rows] == [talks["Project 0"]]
     assert there.database.check() == []
     there.close()
+
+
+def said_of(app: App, subject: Subject) -> dict[str, Any]:
+    """What the receipt of an erasure says."""
+    statement = app.erasure.run(subject, by="local").statement
+    assert statement is not None
+    return statement.said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from intramuros.api.openai import schemas
-from intramuros.server import openapi
+from intramuros.server import answers, openapi
 from intramuros.server.access import RULES, is_for_programs
 
 
@@ -43,3 +43,24 @@ def test_a_route_says_its_fields_its_scope_and_its_places() -> None:
     assert "multipart/form-data" in paths["/v1/files"]["post"]["requestBody"]["content"]
     large = paths["/v1/messages/batches"]["post"]["requestBody"]["content"]
     assert list(large) == ["application/json"] and "requests" in large["application/json"]["schema"]["properties"]
+
+
+def test_every_route_says_what_it_answers() -> None:
+    """One refuses whatever comes. What is said of a route that is none would never be read."""
+    rules = {(rule.method, rule.path) for rule in RULES if is_for_programs(rule.path)}
+    assert rules - set(answers.ANSWERS) == {("POST", "/api/push")} and set(answers.ANSWERS) <= rules
+
+
+def test_an_answer_has_its_fields_and_an_error_the_shape_of_its_door() -> None:
+    document = openapi.document(version="1")
+    said = document["paths"]["/v1/chat/completions"]["post"]["responses"]
+    assert said["default"] == {"$ref": "#/components/responses/OpenAIError"}
+    assert set(said["200"]["content"]) == {"application/json", "text/event-stream"}
+    assert document["paths"]["/v1/models"]["get"]["responses"]["default"]["$ref"].endswith(
+        "OpenAIErrorOrAnthropicError"
+    )
+    assert document["paths"]["/api/v1/groups/{group}"]["delete"]["responses"]["204"] == {"description": "The answer."}
+    assert document["components"]["schemas"]["Project"]["required"] == ["id", "name", "role"]
+    assert set(document["components"]["responses"]) == {
+        "AnthropicError", "Error", "OllamaError", "OpenAIError", "OpenAIErrorOrAnthropicError", "RpcError",
+    }  # fmt: skip

@@ -7,8 +7,8 @@ checked line by line when it is read in, so that one bad request is reported and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
 import orjson
 from starlette.datastructures import QueryParams
@@ -36,6 +36,39 @@ MOST_VALUES, MOST_SIGNS = 2_000_000, 4_000_000
 FILE_NAME = "message_batch.jsonl"
 
 Pair = tuple[str, dict[str, Any]]
+
+
+class MessageBatchCounts(TypedDict):
+    """How far a batch is."""
+
+    processing: int
+    succeeded: int
+    errored: int
+    canceled: int
+    expired: int
+
+
+class MessageBatchObject(TypedDict):
+    """A batch of messages. Times as RFC 3339 writes them; `errors`: why it was refused, line by line."""
+
+    id: str
+    type: Literal["message_batch"]
+    processing_status: str
+    request_counts: MessageBatchCounts
+    created_at: str
+    expires_at: str
+    ended_at: str | None
+    cancel_initiated_at: str | None
+    archived_at: None
+    results_url: str | None
+    errors: NotRequired[list[Mapping[str, Any]]]
+
+
+class DeletedMessageBatch(TypedDict):
+    """A batch that is gone."""
+
+    id: str
+    type: Literal["message_batch_deleted"]
 
 
 class MessageBatches:
@@ -94,7 +127,7 @@ class MessageBatches:
         """Removes one that has ended, with its results."""
         batch = await self._batch(request)
         await asyncio.to_thread(lambda: self.batches.remove(batch.id, by=caller_of(request)))
-        return as_json(request, {"id": PREFIX + batch.id, "type": "message_batch_deleted"})
+        return as_json(request, DeletedMessageBatch(id=PREFIX + batch.id, type="message_batch_deleted"))
 
     async def results(self, request: Request) -> Response:
         """The result of every request, one JSON object a line, in their order."""
@@ -125,19 +158,20 @@ class MessageBatches:
         return batch
 
 
-def batch_object(batch: Batch, request: Request) -> dict[str, Any]:
+def batch_object(batch: Batch, request: Request) -> MessageBatchObject:
     """A batch as Anthropic's clients know it. The counts say how far it is from the beginning on."""
     times = batch.times
     left = batch.total - batch.completed - batch.failed
     kind = {"cancelled": "canceled", "expired": "expired", "failed": "errored"}.get(batch.state, "processing")
     counts = {"processing": 0, "succeeded": batch.completed, "errored": batch.failed, "canceled": 0, "expired": 0}
     counts[kind] += left
+    counted = cast("MessageBatchCounts", counts)
     results = f"{request.url.scheme}://{request.headers.get('host', '')}{HOME}/{PREFIX}{batch.id}/results"
-    shown = {
+    shown: MessageBatchObject = {
         "id": PREFIX + batch.id,
         "type": "message_batch",
         "processing_status": _status(batch),
-        "request_counts": counts,
+        "request_counts": counted,
         "created_at": moment(batch.created_at),
         "expires_at": moment(batch.expires_at),
         "ended_at": moment(times[batch.state]) if batch.is_over and batch.state in times else None,
@@ -145,7 +179,9 @@ def batch_object(batch: Batch, request: Request) -> dict[str, Any]:
         "archived_at": None,
         "results_url": results if batch.output_file else None,
     }
-    return shown | ({"errors": list(batch.errors)} if batch.errors else {})
+    if batch.errors:
+        shown["errors"] = list(batch.errors)
+    return shown
 
 
 def _status(batch: Batch) -> str:

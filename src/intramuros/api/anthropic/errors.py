@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, Literal, TypedDict, cast
 
 import orjson
 
@@ -40,13 +40,29 @@ def request_id(scope: MutableMapping[str, Any]) -> str:
     return f"req_{entry.id if entry is not None else secrets.token_hex(12)}"
 
 
-def error_object(error: IntramurosError, request: str | None) -> dict[str, Any]:
+class AnthropicErrorDetails(TypedDict):
+    """What happened and what to do, with our own code. Counts may stand beside."""
+
+    type: str
+    message: str
+    code: str
+
+
+class AnthropicError(TypedDict):
+    """An error as Anthropic writes it."""
+
+    type: Literal["error"]
+    error: AnthropicErrorDetails
+    request_id: str | None
+
+
+def error_object(error: IntramurosError, request: str | None) -> AnthropicError:
     """The error as Anthropic writes it, with our `code` and the counts besides."""
     status = status_of(error)
-    details = {name: value for name, value in error.details.items() if isinstance(value, int | float | str)}
     kind = TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-    body = details | {"type": kind, "message": _message(error), "code": error.code}
-    return {"type": "error", "error": body, "request_id": request}
+    body: AnthropicErrorDetails = {"type": kind, "message": _message(error), "code": error.code}
+    said = cast("AnthropicErrorDetails", error.plain | dict(body))
+    return {"type": "error", "error": said, "request_id": request}
 
 
 def error_body(error: IntramurosError, request: str) -> bytes:

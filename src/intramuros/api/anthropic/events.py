@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 
@@ -117,6 +117,12 @@ class Events:
         if found and rest.startswith(written + b"}"):
             self._before, self._after = head + found, rest[len(written) :]
             self._event = self._delta({"type": "text_delta", "text": ""})[: -len(b'""}}\n\n')]
+
+
+class MessageEvent(TypedDict):
+    """One event of a stream."""
+
+    type: str
 
 
 def _event(value: Mapping[str, Any]) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from functools import partial
+from typing import TypedDict
 
 from starlette.types import Receive, Scope, Send
 
@@ -58,6 +59,12 @@ class Messages:
             await send_events(send, stream, headers=headers, framing=framing)
 
 
+class MessageTokens(TypedDict):
+    """How many tokens a message would read."""
+
+    input_tokens: int
+
+
 class CountTokens:
     """The route that counts what a message would read."""
 
@@ -75,7 +82,7 @@ class CountTokens:
         headers = _headers(scope, call, request_id(scope))
         if not count.is_exact:
             headers.append((ESTIMATED, b"input_tokens"))
-        await send_json(send, {"input_tokens": count.tokens}, headers=headers)
+        await send_json(send, MessageTokens(input_tokens=count.tokens), headers=headers)
 
 
 def weighed(call: MessageCall, task: CompleteTask, *, by: Caller) -> MessageCall:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +24,22 @@ from intramuros.models.installed import InstalledModels
 
 ACTIVE = "active"
 """The lifecycle of every model that is here."""
+
+
+class MessageModel(TypedDict):
+    """A model in Anthropic's shape; how many tokens it reads, where that is known."""
+
+    type: Literal["model"]
+    id: str
+    display_name: str
+    created_at: str
+    max_input_tokens: int | None
+    max_tokens: int | None
+    lifecycle: str
+    deprecated_at: None
+    retires_at: None
+    line: None
+    capabilities: None
 
 
 class Models:
@@ -49,7 +65,7 @@ class Models:
         name = request.path_params["model"]
         return as_json(request, await asyncio.to_thread(lambda: self._object(self.named.one(name, caller_of(request)))))
 
-    def _all(self, by: Caller) -> list[dict[str, Any]]:
+    def _all(self, by: Caller) -> list[MessageModel]:
         return [self._object(entry) for entry in self.named.all(by) if self._writes(entry["id"])]
 
     def _writes(self, name: str) -> bool:
@@ -57,7 +73,7 @@ class Models:
         model = self.installed.find(name)
         return model is None or model.is_chat
 
-    def _object(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+    def _object(self, entry: Mapping[str, Any]) -> MessageModel:
         tokens = None
         with suppress(ModelNotFound):
             model = self.installed.get(entry["id"])

@@ -6,7 +6,7 @@ Called by the routes of messages, and by `events` for the same of a stream.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import orjson
 
@@ -15,11 +15,53 @@ from intramuros.api.anthropic.schemas import MessageCall
 REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 
 
-def message(reply: Mapping[str, Any], call: MessageCall, *, message_id: str) -> dict[str, Any]:
+class BlockObject(TypedDict):
+    """A part of what was said: text, thinking, or the call of a tool."""
+
+    type: Literal["text", "thinking", "tool_use"]
+
+
+ShownBlock = Annotated[dict[str, Any], BlockObject]
+
+
+class MessageUsage(TypedDict):
+    """The tokens of a message."""
+
+    input_tokens: int
+    cache_creation_input_tokens: int
+    cache_read_input_tokens: int
+    output_tokens: int
+    service_tier: NotRequired[str]
+
+
+class EndingOfMessage(TypedDict):
+    """Why a message ended."""
+
+    stop_reason: str | None
+    stop_sequence: str | None
+
+
+class OpeningOfMessage(EndingOfMessage):
+    """A message of which nothing has been said yet."""
+
+    id: str
+    type: Literal["message"]
+    role: Literal["assistant"]
+    model: str
+    content: list[ShownBlock]
+
+
+class MessageObject(OpeningOfMessage):
+    """A whole message."""
+
+    usage: MessageUsage
+
+
+def message(reply: Mapping[str, Any], call: MessageCall, *, message_id: str) -> MessageObject:
     """A whole answer, from a `chat.completion` object."""
     choice = reply["choices"][0]
     said = choice["message"]
-    blocks: list[dict[str, Any]] = []
+    blocks: list[ShownBlock] = []
     if thought := thought_in(said):
         blocks.append({"type": "thinking", "thinking": "" if call.hides_thinking else thought, "signature": ""})
     if said.get("content"):
@@ -30,10 +72,10 @@ def message(reply: Mapping[str, Any], call: MessageCall, *, message_id: str) -> 
     ]
     numbers = reply.get("usage") or {}
     head = opening(message_id, str(reply.get("model", "")))
-    return head | {"content": blocks, **ending(choice, numbers, call), "usage": usage(numbers, call)}
+    return {**head, "content": blocks, **ending(choice, numbers, call), "usage": usage(numbers, call)}
 
 
-def opening(message_id: str, model: str) -> dict[str, Any]:
+def opening(message_id: str, model: str) -> OpeningOfMessage:
     """A message of which nothing has been said yet."""
     return {
         "id": message_id,
@@ -56,7 +98,7 @@ def tool_use(called: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "tool_use", "id": called["id"], "name": called["function"]["name"], "input": {}}
 
 
-def ending(choice: Mapping[str, Any], numbers: Mapping[str, Any], call: MessageCall) -> dict[str, Any]:
+def ending(choice: Mapping[str, Any], numbers: Mapping[str, Any], call: MessageCall) -> EndingOfMessage:
     """Why an answer ended. One that ends for its length before `max_tokens` has filled what the model can read."""
     finish = choice.get("finish_reason") or "stop"
     stopped_by = choice.get("stop_reason") if finish == "stop" else None  # the engine says which
@@ -66,7 +108,7 @@ def ending(choice: Mapping[str, Any], numbers: Mapping[str, Any], call: MessageC
     return {"stop_reason": reason, "stop_sequence": stopped_by if isinstance(stopped_by, str) else None}
 
 
-def usage(numbers: Mapping[str, Any], call: MessageCall) -> dict[str, Any]:
+def usage(numbers: Mapping[str, Any], call: MessageCall) -> MessageUsage:
     """The tokens. What came from the cache is told apart for whoever marked something with `cache_control`."""
     prompt = numbers.get("prompt_tokens", 0)
     cached = (numbers.get("prompt_tokens_details") or {}).get("cached_tokens", 0) if call.tells_cache else 0

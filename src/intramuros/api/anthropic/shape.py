@@ -5,9 +5,9 @@ Called by the routes of models and of batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 import orjson
 from starlette.datastructures import QueryParams
@@ -19,13 +19,23 @@ from intramuros.api.anthropic.errors import request_id
 from intramuros.errors import BadRequest
 
 Item = TypeVar("Item")
+Shown = TypeVar("Shown", bound=Mapping[str, Any])
 
 MOST, USUAL = 1000, 20
 
 
+class MessagePage(TypedDict, Generic[Shown]):
+    """A page of a list. `first_id` and `last_id`: of what is on it; `has_more`: whether another follows."""
+
+    data: list[Shown]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+
+
 def page(
-    found: Sequence[Item], query: QueryParams, *, show: Callable[[Item], dict[str, Any]], id_of: Callable[[Item], str]
-) -> dict[str, Any]:
+    found: Sequence[Item], query: QueryParams, *, show: Callable[[Item], Shown], id_of: Callable[[Item], str]
+) -> MessagePage[Shown]:
     """What a query asks for of a list, in the list's order. Raises: BadRequest for a limit or a place that is none."""
     limit = _limit(query.get("limit"))
     place = {id_of(one): index for index, one in enumerate(found)}

@@ -7,7 +7,7 @@ with revision 2025-06-18 and are refused in all.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 import orjson
 
@@ -77,20 +77,54 @@ def parse(body: bytes) -> Message:
     return Message(values["method"], number, params)
 
 
+class RpcAnswer(TypedDict):
+    """The answer to a request of JSON-RPC."""
+
+    jsonrpc: Literal["2.0"]
+    id: str | int | None
+    result: dict[str, Any]
+
+
+class RpcErrorDetails(TypedDict):
+    """What happened; `data` has the product's own code, and what to do."""
+
+    code: int
+    message: str
+    data: NotRequired[Any]
+
+
+class RpcError(TypedDict):
+    """The answer that it can't be done."""
+
+    jsonrpc: Literal["2.0"]
+    id: str | int | None
+    error: RpcErrorDetails
+
+
+class RpcNotification(TypedDict):
+    """What a client is told while it waits."""
+
+    jsonrpc: Literal["2.0"]
+    method: str
+    params: dict[str, Any]
+
+
 def result(id: Id, value: dict[str, Any]) -> bytes:
     """The answer to a request."""
-    return orjson.dumps({"jsonrpc": "2.0", "id": id, "result": value})
+    return orjson.dumps(RpcAnswer(jsonrpc="2.0", id=id, result=value))
 
 
 def error(id: Id, code: int, message: str, *, data: Any = None) -> bytes:
     """The answer that it can't be done; `id` is None where the request's could not be read."""
-    about = {"code": code, "message": message} | ({} if data is None else {"data": data})
-    return orjson.dumps({"jsonrpc": "2.0", "id": id, "error": about})
+    about: RpcErrorDetails = {"code": code, "message": message}
+    if data is not None:
+        about["data"] = data
+    return orjson.dumps(RpcError(jsonrpc="2.0", id=id, error=about))
 
 
 def notification(method: str, params: dict[str, Any]) -> bytes:
     """What a client is told while it waits."""
-    return orjson.dumps({"jsonrpc": "2.0", "method": method, "params": params})
+    return orjson.dumps(RpcNotification(jsonrpc="2.0", method=method, params=params))
 
 
 def _is_json(body: bytes) -> bool:

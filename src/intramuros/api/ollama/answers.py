@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 import orjson
 
@@ -17,6 +17,44 @@ from intramuros.errors import EngineError
 
 REASONS = {"length": "length"}
 """How an answer ended, where it isn't that the model was done."""
+
+
+class PieceObject(TypedDict):
+    """A piece of an answer, or all of it: the last has `done`, with counts and durations in nanoseconds."""
+
+    model: str
+    created_at: str
+    done: bool
+    done_reason: NotRequired[str]
+    logprobs: NotRequired[list[Any]]
+    total_duration: NotRequired[int]
+    load_duration: NotRequired[int]
+    prompt_eval_count: NotRequired[int]
+    prompt_eval_duration: NotRequired[int]
+    eval_count: NotRequired[int]
+    eval_duration: NotRequired[int]
+
+
+class SpokenObject(TypedDict):
+    """What a model says in a chat."""
+
+    role: Literal["assistant"]
+    content: str
+    thinking: NotRequired[str]
+    tool_calls: NotRequired[list[dict[str, Any]]]
+
+
+class ChatPiece(PieceObject):
+    """A piece of an answer in a chat."""
+
+    message: SpokenObject
+
+
+class GeneratedPiece(PieceObject):
+    """A piece of how a text goes on."""
+
+    response: str
+    thinking: NotRequired[str]
 
 
 class Said:

@@ -21,7 +21,7 @@ from intramuros.api.ollama import modelfile
 from intramuros.api.ollama.models import Models, model_in
 from intramuros.api.ollama.names import new_name
 from intramuros.api.ollama.options import options
-from intramuros.api.ollama.sending import send_lines
+from intramuros.api.ollama.sending import Step, send_lines
 from intramuros.api.openai.sending import send_json
 from intramuros.audit.entry import Entry
 from intramuros.errors import BadRequest, NotFound, kind_of
@@ -100,9 +100,7 @@ class Creating:
         """Never: nothing leaves this machine."""
         raise BadRequest("Models can't be pushed from here: nothing leaves this machine.", code="unsupported", hint="")
 
-    async def _steps(
-        self, name: str, wanted: dict[str, Any], by: Caller, entry: Entry
-    ) -> AsyncGenerator[dict[str, Any]]:
+    async def _steps(self, name: str, wanted: dict[str, Any], by: Caller, entry: Entry) -> AsyncGenerator[Step]:
         files, base = wanted.pop("files"), wanted.pop("from")
         not_kept = wanted.pop("not_kept")
         says_more = any(wanted.values())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from starlette.types import Receive, Scope, Send
 
@@ -28,6 +28,22 @@ MOST_INPUTS = 2048
 SHARED = {"options", "keep_alive", "truncate"}
 
 
+class EmbedReply(TypedDict):
+    """One vector for each input. Durations: nanoseconds."""
+
+    model: str
+    embeddings: list[list[float]]
+    total_duration: int
+    load_duration: int
+    prompt_eval_count: int
+
+
+class OldEmbedReply(TypedDict):
+    """The vector of one text."""
+
+    embedding: list[float]
+
+
 @dataclass(frozen=True, slots=True)
 class Embedding:
     """The routes."""
@@ -44,19 +60,21 @@ class Embedding:
         given = body.get("input")
         inputs = [given] if isinstance(given, str) else given
         made, hints = await self._made(body, name, inputs, scope, receive)
-        numbers = {
+        reply: EmbedReply = {
+            "model": name,
+            "embeddings": made.vectors,
             "total_duration": time.perf_counter_ns() - started,
             "load_duration": round(scope["state"]["entry"].facts.get("load_ms", 0) * 1e6),
             "prompt_eval_count": made.prompt_tokens,
         }
-        await send_json(send, {"model": name, "embeddings": made.vectors, **numbers}, headers=not_used(hints))
+        await send_json(send, reply, headers=not_used(hints))
 
     async def embeddings(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The vector of one text."""
         body = await read_object(receive)
         name = model_in(body, SHARED | {"prompt"})
         made, hints = await self._made(body, name, [body.get("prompt")], scope, receive)
-        await send_json(send, {"embedding": made.vectors[0]}, headers=not_used(hints))
+        await send_json(send, OldEmbedReply(embedding=made.vectors[0]), headers=not_used(hints))
 
     async def _made(
         self, body: dict[str, Any], name: str, inputs: Any, scope: Scope, receive: Receive

@@ -5,14 +5,20 @@ Called by the guard for everything of this door, and by a stream that fails in t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import orjson
 
 from intramuros.errors import IntramurosError
 
 
-def error_object(error: IntramurosError) -> dict[str, Any]:
+class OllamaError(TypedDict):
+    """An error as Ollama writes it: what happened, and what to do."""
+
+    error: str
+
+
+def error_object(error: IntramurosError) -> OllamaError:
     """The error as Ollama writes it."""
     said = f"{error.message} {error.hint}".strip()
     if error.code == "model_not_found":  # what clients look for before they offer to pull it

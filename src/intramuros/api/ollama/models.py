@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import orjson
 from starlette.requests import Request
@@ -58,6 +58,74 @@ class Found:
         return self.preset.updated_at if self.preset else self.model.installed_at
 
 
+class ModelDetails(TypedDict):
+    """What kind of model it is; of a route nothing but that it is one."""
+
+    format: str
+    family: str
+    parent_model: NotRequired[str]
+    families: NotRequired[list[str]]
+    parameter_size: NotRequired[str]
+    quantization_level: NotRequired[str]
+
+
+class NamedModel(TypedDict):
+    """A model by its name, its size in bytes and the SHA-256 of its file."""
+
+    name: str
+    model: str
+    size: int
+    digest: str
+    details: ModelDetails
+
+
+class ListedModel(NamedModel):
+    """A model that is here."""
+
+    modified_at: NotRequired[str]
+
+
+class Tags(TypedDict):
+    """All models and presets that the caller may name."""
+
+    models: list[ListedModel]
+
+
+class LoadedModel(NamedModel):
+    """A model that is loaded, with the memory it takes and the tokens it reads; without `expires_at` it stays."""
+
+    context_length: int
+    expires_at: NotRequired[str]
+
+
+class LoadedModels(TypedDict):
+    """The models that are loaded."""
+
+    models: list[LoadedModel]
+
+
+class ShownModel(TypedDict):
+    """All that is known of a model."""
+
+    details: ModelDetails
+    model_info: dict[str, Any]
+    capabilities: list[str]
+    modelfile: NotRequired[str]
+    parameters: NotRequired[str]
+    template: NotRequired[str]
+    modified_at: NotRequired[str]
+    license: NotRequired[str]
+    system: NotRequired[str]
+    messages: NotRequired[list[Mapping[str, Any]]]
+
+
+class VersionObject(TypedDict):
+    """Which of Ollama's APIs this is, and what stands behind it."""
+
+    version: str
+    intramuros: str
+
+
 @dataclass(frozen=True, slots=True)
 class Models:
     """The routes."""
@@ -70,23 +138,23 @@ class Models:
         by = caller_of(request)
         found = await asyncio.to_thread(self._all, by)
         routes = [_along(name) for name in self._routes(by)]
-        return as_json({"models": [*(_listed(one) for one in found if not self._is_route(one.name)), *routes]})
+        return as_json(Tags(models=[*(_listed(one) for one in found if not self._is_route(one.name)), *routes]))
 
     async def show(self, request: Request) -> Response:
         """All that is known of one. Raises: ModelNotFound, also for one that the key may not use."""
         name = model_in(await read_object(request.receive), SHOWN)
         if (known := self.names.known(name, caller_of(request))) in self._routes(caller_of(request)):
-            return as_json({"details": _along(known)["details"], "model_info": {}, "capabilities": ["completion"]})
+            return as_json(ShownModel(details=_along(known)["details"], model_info={}, capabilities=["completion"]))
         return as_json(await asyncio.to_thread(self._shown, name, caller_of(request)))
 
     async def ps(self, request: Request) -> Response:
         """The models that are loaded, with the memory they take; without `expires_at` one stays."""
         loaded = await asyncio.to_thread(self._loaded, caller_of(request))
-        return as_json({"models": loaded})
+        return as_json(LoadedModels(models=loaded))
 
     async def version(self, request: Request) -> Response:
         """Which of Ollama's APIs this is, and what stands behind it."""
-        return as_json({"version": SPOKEN, "intramuros": __version__})
+        return as_json(VersionObject(version=SPOKEN, intramuros=__version__))
 
     def found(self, name: str, by: Caller) -> Found:
         """What the name stands for. Raises: ModelNotFound."""
@@ -115,30 +183,32 @@ class Models:
                 continue
         return found
 
-    def _shown(self, name: str, by: Caller) -> dict[str, Any]:
+    def _shown(self, name: str, by: Caller) -> ShownModel:
         found = self.found(name, by)
         header, preset = found.model.header, found.preset
         info = _metadata(found.model)
-        shown: dict[str, Any] = {
+        facts = {key: value for key, value in info.items() if key != TEMPLATE}
+        shown: ShownModel = {
             "modelfile": _modelfile(found),
             "parameters": "\n".join(_parameter_lines(preset)),
             "template": str(info.get(TEMPLATE, "")),
             "details": _details(found),
-            "model_info": {key: value for key, value in info.items() if key != TEMPLATE},
+            "model_info": facts,
             "capabilities": _capabilities(found.model),
             "modified_at": moment(found.modified_at),
         }
-        shown["model_info"].setdefault("general.architecture", header.architecture)
-        shown["model_info"].setdefault("general.parameter_count", header.parameters)
+        facts.setdefault("general.architecture", header.architecture)
+        facts.setdefault("general.parameter_count", header.parameters)
         if found.model.licence:
             shown["license"] = found.model.licence
-        if preset is not None:
-            shown |= {"system": preset.system} if preset.system else {}
-            shown |= {"messages": list(preset.messages)} if preset.messages else {}
+        if preset is not None and preset.system:
+            shown["system"] = preset.system
+        if preset is not None and preset.messages:
+            shown["messages"] = list(preset.messages)
         return shown
 
-    def _loaded(self, by: Caller) -> list[dict[str, Any]]:
-        loaded = []
+    def _loaded(self, by: Caller) -> list[LoadedModel]:
+        loaded: list[LoadedModel] = []
         for name, held in self.pool.states().items():
             if held.state not in {"ready", "busy"}:
                 continue
@@ -146,9 +216,16 @@ class Models:
                 found = self.found(name, by)
             except (ModelNotFound, ModelFileError):
                 continue
-            row = _listed(found) | {"size": held.size_bytes, "context_length": held.health.context_tokens}
-            row |= {} if held.expires_s is None else {"expires_at": moment(held.expires_s)}
-            del row["modified_at"]
+            row: LoadedModel = {
+                "name": found.name,
+                "model": found.name,
+                "size": held.size_bytes,
+                "digest": found.digest,
+                "details": _details(found),
+                "context_length": held.health.context_tokens,
+            }
+            if held.expires_s is not None:
+                row["expires_at"] = moment(held.expires_s)
             loaded.append(row)
         return loaded
 
@@ -164,7 +241,7 @@ def model_in(body: dict[str, Any], known: set[str]) -> str:
     return name
 
 
-def _listed(found: Found) -> dict[str, Any]:
+def _listed(found: Found) -> ListedModel:
     return {
         "name": found.name,
         "model": found.name,
@@ -175,11 +252,11 @@ def _listed(found: Found) -> dict[str, Any]:
     }
 
 
-def _along(name: str) -> dict[str, Any]:
+def _along(name: str) -> ListedModel:
     return {"name": name, "model": name, "size": 0, "digest": "", "details": {"format": "route", "family": ""}}
 
 
-def _details(found: Found) -> dict[str, Any]:
+def _details(found: Found) -> ModelDetails:
     header = found.model.header
     return {
         "parent_model": found.preset.model if found.preset else "",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
@@ -18,7 +17,7 @@ from intramuros.api.body import flag, read_object
 from intramuros.api.connected import while_connected
 from intramuros.api.ollama.models import model_in
 from intramuros.api.ollama.names import Names
-from intramuros.api.ollama.sending import send_lines
+from intramuros.api.ollama.sending import Step, send_lines
 from intramuros.api.openai.sending import send_json
 from intramuros.audit.entry import Entry
 from intramuros.models.catalogue import CatalogueModel
@@ -74,7 +73,7 @@ class Pulling:
             return None
         raise self.names.missing(name, by)
 
-    async def _steps(self, wanted: CatalogueModel | str, entry: Entry) -> AsyncGenerator[dict[str, Any]]:
+    async def _steps(self, wanted: CatalogueModel | str, entry: Entry) -> AsyncGenerator[Step]:
         """Each step once it comes; the model is fetched to the end unless the client leaves."""
         heard: asyncio.Queue[Progress | None] = asyncio.Queue()
         fetching = asyncio.create_task(
@@ -96,17 +95,17 @@ class Pulling:
             await asyncio.gather(fetching, return_exceptions=True)
 
 
-async def _nothing_to_do() -> AsyncGenerator[dict[str, Any]]:
+async def _nothing_to_do() -> AsyncGenerator[Step]:
     yield {"status": "success"}
 
 
-def _step(progress: Progress, wanted: CatalogueModel | str) -> dict[str, Any] | None:
+def _step(progress: Progress, wanted: CatalogueModel | str) -> Step | None:
     if progress.stage in STAGES:
         return {"status": STAGES[progress.stage]}
     if progress.stage != "downloading":
         return None
     sha256 = wanted.sha256 if isinstance(wanted, CatalogueModel) else None
-    step: dict[str, Any] = {"status": f"pulling {sha256[:12] if sha256 else 'model'}", "completed": progress.done_bytes}
+    step: Step = {"status": f"pulling {sha256[:12] if sha256 else 'model'}", "completed": progress.done_bytes}
     if sha256:
         step["digest"] = f"sha256:{sha256}"
     if progress.total_bytes is not None:

@@ -7,9 +7,9 @@ with a line that has the error.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -22,7 +22,7 @@ LINES = (b"content-type", b"application/x-ndjson")
 
 
 async def send_lines(
-    send: Send, pieces: AsyncGenerator[dict[str, Any]], *, headers: Callable[[], Headers] = list
+    send: Send, pieces: AsyncGenerator[Mapping[str, Any]], *, headers: Callable[[], Headers] = list
 ) -> None:
     """A stream. Waits for the first piece before it answers, so that errors until then have their own status."""
     async with aclosing(pieces):
@@ -42,6 +42,15 @@ async def send_lines(
             await _end(send, error_line(error))
             raise error from None
     await _end(send, b"")
+
+
+class Step(TypedDict):
+    """How far something long is: in bytes where something is fetched."""
+
+    status: str
+    digest: NotRequired[str]
+    total: NotRequired[int]
+    completed: NotRequired[int]
 
 
 class Asgi:

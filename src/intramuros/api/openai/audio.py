@@ -5,7 +5,7 @@ A request is checked as a whole before it is said that no back-end is installed:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import orjson
 from starlette.requests import Request
@@ -80,6 +80,15 @@ TRANSCRIPTION = Fields(
         "include": ((None, []), "Transcriptions have no log probabilities here."),
     },
 )
+
+
+class Heard(TypedDict):
+    """What was said; where it is asked for also in which language, for how many seconds, and in which pieces."""
+
+    text: str
+    language: NotRequired[str]
+    duration: NotRequired[float]
+    segments: NotRequired[list[dict[str, Any]]]
 
 
 class Audio:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, TypedDict, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,6 +25,62 @@ from intramuros.tasks.files import no_file
 WINDOW = "24h"
 FIELDS = {"input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"}
 _TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
+
+
+class BatchErrors(TypedDict):
+    """Why a batch was refused, line by line."""
+
+    object: Literal["list"]
+    data: list[Mapping[str, Any]]
+
+
+class BatchCounts(TypedDict):
+    """How far a batch is."""
+
+    total: int
+    completed: int
+    failed: int
+
+
+class BatchUsage(TypedDict):
+    """What a batch took, in tokens."""
+
+    input_tokens: int
+    input_tokens_details: dict[str, int]
+    output_tokens: int
+    output_tokens_details: dict[str, int]
+    total_tokens: int
+
+
+class BatchTimes(TypedDict):
+    """When a batch came to each of its states, in seconds since 1970."""
+
+    in_progress_at: int | None
+    finalizing_at: int | None
+    completed_at: int | None
+    failed_at: int | None
+    expired_at: int | None
+    cancelling_at: int | None
+    cancelled_at: int | None
+
+
+class BatchObject(BatchTimes):
+    """A batch. Times: seconds since 1970."""
+
+    id: str
+    object: Literal["batch"]
+    endpoint: str
+    errors: BatchErrors | None
+    input_file_id: str
+    completion_window: str
+    status: str
+    output_file_id: str | None
+    error_file_id: str | None
+    created_at: int
+    expires_at: int
+    request_counts: BatchCounts
+    usage: BatchUsage
+    metadata: dict[str, str] | None
 
 
 class BatchRoutes:
@@ -80,9 +136,9 @@ class BatchRoutes:
         return as_json(batch_object(batch))
 
 
-def batch_object(batch: Batch) -> dict[str, Any]:
+def batch_object(batch: Batch) -> BatchObject:
     """A batch as OpenAI's clients know it."""
-    errors = {"object": "list", "data": list(batch.errors)} if batch.errors else None
+    errors: BatchErrors | None = {"object": "list", "data": list(batch.errors)} if batch.errors else None
     times = {f"{name}_at": int(batch.times[name]) if name in batch.times else None for name in _TIMES}
     return {
         "id": PREFIX + batch.id,
@@ -96,7 +152,7 @@ def batch_object(batch: Batch) -> dict[str, Any]:
         "error_file_id": FILE + batch.error_file if batch.error_file else None,
         "created_at": int(batch.created_at),
         "expires_at": int(batch.expires_at),
-        **times,
+        **cast("BatchTimes", times),
         "request_counts": {"total": batch.total, "completed": batch.completed, "failed": batch.failed},
         "usage": {
             "input_tokens": batch.prompt_tokens,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 from array import array
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 from starlette.types import Receive, Scope, Send
 
@@ -87,6 +87,53 @@ RERANK_FIELDS = Fields(
 )
 
 
+class PromptUsage(TypedDict):
+    """The tokens that were read."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingObject(TypedDict):
+    """The vector of one input: numbers, or 32-bit floats in base64, the lowest byte first."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingReply(TypedDict):
+    """A vector for each input."""
+
+    object: Literal["list"]
+    data: list[EmbeddingObject]
+    model: str
+    usage: PromptUsage
+
+
+class RankedText(TypedDict):
+    """A document that was ranked."""
+
+    text: str
+
+
+class RankObject(TypedDict):
+    """How relevant a document is, by its place in the request."""
+
+    index: int
+    relevance_score: float
+    document: NotRequired[RankedText]
+
+
+class RankReply(TypedDict):
+    """The documents, the most relevant first."""
+
+    object: Literal["list"]
+    model: str
+    results: list[RankObject]
+    usage: PromptUsage
+
+
 class Embeddings:
     """The route of vectors."""
 
@@ -119,23 +166,22 @@ class Rerank:
         async with while_connected(receive):
             ranked = await self.task.rank(asked["query"], passages, model=asked["model"], **who)
         order = sorted(range(len(passages)), key=lambda index: -ranked.scores[index])[: asked.get("top_n")]
-        results = [
-            {"index": index, "relevance_score": ranked.scores[index]}
-            | ({"document": {"text": passages[index]}} if asked.get("return_documents") else {})
-            for index in order
-        ]
-        usage = {"prompt_tokens": ranked.prompt_tokens, "total_tokens": ranked.prompt_tokens}
-        reply = {"object": "list", "model": ranked.model, "results": results, "usage": usage}
+        results: list[RankObject] = [{"index": index, "relevance_score": ranked.scores[index]} for index in order]
+        if asked.get("return_documents"):
+            for result in results:
+                result["document"] = {"text": passages[result["index"]]}
+        usage: PromptUsage = {"prompt_tokens": ranked.prompt_tokens, "total_tokens": ranked.prompt_tokens}
+        reply: RankReply = {"object": "list", "model": ranked.model, "results": results, "usage": usage}
         await send_json(send, reply, headers=not_used(hints))
 
 
-def embedding_reply(made: Embedded, *, is_base64: bool) -> dict[str, Any]:
+def embedding_reply(made: Embedded, *, is_base64: bool) -> EmbeddingReply:
     """Vectors as OpenAI's clients read them."""
-    data = [
+    data: list[EmbeddingObject] = [
         {"object": "embedding", "index": index, "embedding": as_base64(vector) if is_base64 else vector}
         for index, vector in enumerate(made.vectors)
     ]
-    usage = {"prompt_tokens": made.prompt_tokens, "total_tokens": made.prompt_tokens}
+    usage: PromptUsage = {"prompt_tokens": made.prompt_tokens, "total_tokens": made.prompt_tokens}
     return {"object": "list", "data": data, "model": made.model, "usage": usage}
 
 

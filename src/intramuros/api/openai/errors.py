@@ -5,7 +5,7 @@ Called by the guard for everything under /v1, and by a stream that fails in the 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict, cast
 
 import orjson
 
@@ -24,17 +24,32 @@ TYPES = {
 CODES = {"not_signed_in": "invalid_api_key", "too_many_requests": "rate_limit_exceeded"}
 
 
-def error_object(error: IntramurosError) -> dict[str, Any]:
+class OpenAIErrorDetails(TypedDict):
+    """What happened and what to do; `param`: the field that it is about. Counts may stand beside."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class OpenAIError(TypedDict):
+    """An error as OpenAI writes it."""
+
+    error: OpenAIErrorDetails
+
+
+def error_object(error: IntramurosError) -> OpenAIError:
     """The error as OpenAI writes it; the counts of a context overflow are fields of their own too."""
-    details = {name: value for name, value in error.details.items() if isinstance(value, int | float | str)}
+    details = error.plain
     param = details.pop("param", "model" if error.code == "model_not_found" else None)
-    body = {
+    body: OpenAIErrorDetails = {
         "message": f"{error.message} {error.hint}".strip(),
         "type": TYPES.get(error.status, "server_error"),
-        "param": param,
+        "param": None if param is None else str(param),
         "code": CODES.get(error.code, error.code),
     }
-    return {"error": details | body}
+    return {"error": cast("OpenAIErrorDetails", details | dict(body))}
 
 
 def error_body(error: IntramurosError) -> bytes:

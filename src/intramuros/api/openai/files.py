@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Literal, TypedDict
 from urllib.parse import quote
 
 from starlette.datastructures import FormData, UploadFile
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from intramuros.api.openai.listing import bare, page
+from intramuros.api.openai.listing import Deleted, bare, page
 from intramuros.api.request import as_json, caller_of, entry_of
 from intramuros.app.uploads import Uploads
 from intramuros.errors import BadRequest
@@ -19,6 +19,20 @@ from intramuros.tasks.files import LONGEST_S, SHORTEST_S, Files, StoredFile, no_
 
 PREFIX = "file-"
 _FIELDS = {"file", "purpose", "expires_after[anchor]", "expires_after[seconds]"}
+
+
+class FileObject(TypedDict):
+    """A file. Times: seconds since 1970."""
+
+    id: str
+    object: Literal["file"]
+    bytes: int
+    created_at: int
+    expires_at: int | None
+    filename: str
+    purpose: str
+    status: Literal["processed"]
+    status_details: None
 
 
 class FileRoutes:
@@ -87,7 +101,7 @@ class FileRoutes:
         """Removes a file for good."""
         file = await self._file(request)
         await asyncio.to_thread(self.files.remove, file)
-        return as_json({"id": PREFIX + file.id, "object": "file", "deleted": True})
+        return as_json(Deleted(id=PREFIX + file.id, object="file", deleted=True))
 
     async def _file(self, request: Request) -> StoredFile:
         wanted = bare(request.path_params["file"], PREFIX, no_file)
@@ -96,7 +110,7 @@ class FileRoutes:
         return file
 
 
-def file_object(file: StoredFile) -> dict[str, Any]:
+def file_object(file: StoredFile) -> FileObject:
     """A file as OpenAI's clients know it."""
     return {
         "id": PREFIX + file.id,

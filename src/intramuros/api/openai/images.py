@@ -9,7 +9,7 @@ import base64
 import re
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -65,6 +65,19 @@ EDIT = Fields(
 VARIATION = Fields({name: _BOTH[name] for name in ("model", "n", "size", "response_format")}, (), _HINTS)
 
 
+class ImageObject(TypedDict):
+    """A picture in base64."""
+
+    b64_json: str
+
+
+class ImagesObject(TypedDict):
+    """Pictures. `created`: seconds since 1970."""
+
+    created: int
+    data: list[ImageObject]
+
+
 class Images:
     """The three routes."""
 
@@ -111,5 +124,5 @@ class Images:
     ) -> Response:
         drawer = self.media.drawer(asked.get("model", DEFAULT_MODEL), request.scope["state"]["caller"])
         made = await drawer.draw(asked, images=images, mask=mask)
-        data = [{"b64_json": base64.b64encode(picture).decode()} for picture in made]
-        return as_json({"created": int(time.time()), "data": data}, headers=not_used_header(hints))
+        data: list[ImageObject] = [{"b64_json": base64.b64encode(picture).decode()} for picture in made]
+        return as_json(ImagesObject(created=int(time.time()), data=data), headers=not_used_header(hints))

@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Generic, Literal, TypedDict, TypeVar
 
 from starlette.datastructures import QueryParams
 
 from intramuros.errors import BadRequest, NotFound
 
 Item = TypeVar("Item")
+Shown = TypeVar("Shown", bound=Mapping[str, Any])
 
 DEFAULT_LIMIT = 20
+
+
+class Page(TypedDict, Generic[Shown]):
+    """A page of a list. `first_id` and `last_id`: of what is on it; `has_more`: whether another follows."""
+
+    object: Literal["list"]
+    data: list[Shown]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class Deleted(TypedDict):
+    """What is gone."""
+
+    id: str
+    object: str
+    deleted: Literal[True]
 
 
 def page(
     items: Sequence[Item],
     query: QueryParams,
     *,
-    show: Callable[[Item], Mapping[str, Any]],
+    show: Callable[[Item], Shown],
     id_of: Callable[[Item], str],
     most: int = 100,
     default: int = DEFAULT_LIMIT,
     known: frozenset[str] = frozenset(),
     keep: Callable[[Item], bool] = lambda _item: True,
-) -> dict[str, Any]:
+) -> Page[Shown]:
     """One page of a list that is given oldest first: of those to `keep`, though a place may be at one of the others.
 
     `known`: other parameters that the route itself reads.

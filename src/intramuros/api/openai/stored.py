@@ -10,7 +10,7 @@ import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, TypedDict, cast
 
 import orjson
 from starlette.datastructures import QueryParams
@@ -21,8 +21,9 @@ from starlette.routing import BaseRoute, Route
 from intramuros.accounts.caller import Caller
 from intramuros.api.body import read_object
 from intramuros.api.openai.fields import inside, unknown
-from intramuros.api.openai.listing import page
+from intramuros.api.openai.listing import Deleted, Page, page
 from intramuros.api.openai.notes import metadata
+from intramuros.api.openai.replies import ChatCompletion
 from intramuros.api.openai.schemas import ChatCall
 from intramuros.api.request import as_json, caller_of, entry_of
 from intramuros.errors import BadRequest
@@ -99,6 +100,15 @@ class Gathered:
         return whole | ({"usage": self.usage} if self.usage else {})
 
 
+class StoredMessage(TypedDict):
+    """A message that a stored completion was asked with: text in `content`, or several parts."""
+
+    id: str
+    role: str
+    content: str | None
+    content_parts: list[Any] | None
+
+
 class StoredCompletions:
     """The routes of stored completions."""
 
@@ -127,7 +137,7 @@ class StoredCompletions:
         shown = [completion_object(reply) for reply in found[:limit]]
         first, last = (shown[0]["id"], shown[-1]["id"]) if shown else (None, None)
         more = len(found) > limit
-        return as_json({"object": "list", "data": shown, "first_id": first, "last_id": last, "has_more": more})
+        return as_json(Page(object="list", data=shown, first_id=first, last_id=last, has_more=more))
 
     async def show(self, request: Request) -> Response:
         """One of them."""
@@ -147,7 +157,7 @@ class StoredCompletions:
         """Removes one for good."""
         reply = await self._reply(request)
         await asyncio.to_thread(self.replies.remove, reply.id, kind="completion", by=caller_of(request))
-        return as_json({"id": reply.id, "object": "chat.completion.deleted", "deleted": True})
+        return as_json(Deleted(id=reply.id, object="chat.completion.deleted", deleted=True))
 
     async def messages(self, request: Request) -> Response:
         """What was sent with one."""
@@ -170,7 +180,7 @@ def new_id() -> str:
     return PREFIX + secrets.token_hex(16)
 
 
-def completion_object(reply: StoredReply) -> dict[str, Any]:
+def completion_object(reply: StoredReply) -> Annotated[dict[str, Any], ChatCompletion]:
     """A stored completion as OpenAI's clients know it."""
     return {**reply.body["completion"], "metadata": reply.body["metadata"] or {}}
 
@@ -193,11 +203,12 @@ def _words(message: Mapping[str, Any]) -> str:
     return content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content or ())
 
 
-def _message_object(completion: str, index: int, message: Mapping[str, Any]) -> dict[str, Any]:
+def _message_object(completion: str, index: int, message: Mapping[str, Any]) -> StoredMessage:
     content = message.get("content")
     parts = content if isinstance(content, list) else None
     text = content if isinstance(content, str) else None
-    return {**message, "id": f"{completion}-{index}", "content": text, "content_parts": parts}
+    shown = {**message, "id": f"{completion}-{index}", "content": text, "content_parts": parts}
+    return cast("StoredMessage", shown)
 
 
 def _asked(query: QueryParams) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,7 +21,7 @@ from intramuros.accounts.projects import Project, Projects
 from intramuros.api.body import only, read_object, text
 from intramuros.api.openai.fields import inside, not_used_header, whole
 from intramuros.api.openai.files import PREFIX as FILE
-from intramuros.api.openai.listing import bare, page
+from intramuros.api.openai.listing import Deleted, bare, page
 from intramuros.api.openai.notes import attributes
 from intramuros.api.openai.store import PREFIX as STORE
 from intramuros.api.openai.store import store_of
@@ -80,6 +80,71 @@ class Attaching:
                 project, file.id, file.name, content,
                 by=by, attributes=wanted.attributes, file_batch=file_batch, sizes=wanted.sizes,
             )  # fmt: skip
+
+
+class FileCounts(TypedDict):
+    """How many files are in each state."""
+
+    in_progress: int
+    completed: int
+    failed: int
+    cancelled: int
+    total: int
+
+
+class StrategyObject(TypedDict):
+    """How a file's chunks were cut: `static` in sizes that were asked for, else by pages and headings."""
+
+    type: Literal["static", "other"]
+    static: NotRequired[dict[str, int]]
+
+
+class StoreFileError(TypedDict):
+    """Why a file could not be read."""
+
+    code: str
+    message: str | None
+
+
+class StoreFileObject(TypedDict):
+    """A file in a vector store, and how far it is. `created_at`: seconds since 1970."""
+
+    id: str
+    object: Literal["vector_store.file"]
+    created_at: int
+    vector_store_id: str
+    status: str
+    usage_bytes: int
+    attributes: dict[str, str | float | bool]
+    chunking_strategy: StrategyObject
+    last_error: StoreFileError | None
+
+
+class TextPart(TypedDict):
+    """A piece of text."""
+
+    type: Literal["text"]
+    text: str
+
+
+class FileContent(TypedDict):
+    """A file's text as it was read, page by page."""
+
+    object: Literal["vector_store.file_content.page"]
+    data: list[TextPart]
+    has_more: bool
+    next_page: None
+
+
+class FileBatchObject(TypedDict):
+    """Files that were put into a vector store together. `created_at`: seconds since 1970."""
+
+    id: str
+    object: Literal["vector_store.files_batch"]
+    created_at: int
+    vector_store_id: str
+    status: str
+    file_counts: FileCounts
 
 
 class VectorStoreFileRoutes:
@@ -160,15 +225,18 @@ class VectorStoreFileRoutes:
             subject, by = Subject("document", document), caller_of(request).user_id
             receipt = await asyncio.to_thread(self.erasure.run, subject, by=by)
             entry_of(request).note(erasure=receipt.id)
-        return as_json({"id": FILE + file.id, "object": "vector_store.file.deleted", "deleted": True})
+        return as_json(Deleted(id=FILE + file.id, object="vector_store.file.deleted", deleted=True))
 
     async def content(self, request: Request) -> Response:
         """Its text as it was read, page by page."""
         project = await store_of(request, self.projects, need="reader")
         file = await self._file(request, project)
         texts = await asyncio.to_thread(self._texts, file)
-        data = [{"type": "text", "text": each} for each in texts]
-        return as_json({"object": "vector_store.file_content.page", "data": data, "has_more": False, "next_page": None})
+        data: list[TextPart] = [{"type": "text", "text": each} for each in texts]
+        page: FileContent = {
+            "object": "vector_store.file_content.page", "data": data, "has_more": False, "next_page": None,
+        }  # fmt: skip
+        return as_json(page)
 
     async def create_batch(self, request: Request) -> Response:
         """Puts several files into the project: a bad one is reported, the others are read."""
@@ -197,7 +265,7 @@ class VectorStoreFileRoutes:
         await asyncio.to_thread(self.files.cancel, project, bare(request.path_params["batch"], BATCH, no_batch))
         return as_json(await self._batch(request, project))
 
-    async def _batch(self, request: Request, project: Project) -> dict[str, Any]:
+    async def _batch(self, request: Request, project: Project) -> FileBatchObject:
         found = _of_batch(await asyncio.to_thread(self.files.list, project), request)
         return batch_object(project, bare(request.path_params["batch"], BATCH, no_batch), found)
 
@@ -214,8 +282,8 @@ class VectorStoreFileRoutes:
         pages = file.document.pages_total or 0
         return [self.library.page(file.document, number).text for number in range(1, pages + 1)]
 
-    def _shown(self, project: Project, file: AttachedFile) -> dict[str, Any]:
-        error = None
+    def _shown(self, project: Project, file: AttachedFile) -> StoreFileObject:
+        error: StoreFileError | None = None
         if (code := file.code) is not None:
             said = self.library.explain(file.document) if file.document else self.library.explain_refusal(code)
             error = {"code": _kind(code), "message": said}
@@ -237,13 +305,19 @@ class VectorStoreFileRoutes:
         entry_of(request).note(documents=[document.id for document in found][:1000], records=len(made))
 
 
-def counts(files: Sequence[AttachedFile]) -> dict[str, int]:
+def counts(files: Sequence[AttachedFile]) -> FileCounts:
     """How many are in each state."""
     found = Counter(file.state for file in files)
-    return {state: found[state] for state in STATES} | {"total": len(files)}
+    return {
+        "in_progress": found["in_progress"],
+        "completed": found["completed"],
+        "failed": found["failed"],
+        "cancelled": found["cancelled"],
+        "total": len(files),
+    }
 
 
-def batch_object(project: Project, batch: str, files: Sequence[AttachedFile]) -> dict[str, Any]:
+def batch_object(project: Project, batch: str, files: Sequence[AttachedFile]) -> FileBatchObject:
     """Files added together, as OpenAI's clients know them."""
     counted = counts(files)
     status = "in_progress" if counted["in_progress"] else "cancelled" if counted["cancelled"] else "completed"
@@ -324,7 +398,7 @@ def _of_batch(files: Sequence[AttachedFile], request: Request) -> list[AttachedF
     return found
 
 
-def _shown_strategy(file: AttachedFile) -> dict[str, Any]:
+def _shown_strategy(file: AttachedFile) -> StrategyObject:
     """How its chunks were cut: ours follow pages and headings alone, which OpenAI has no name for."""
     sizes = file.document.sizes if file.document else None
     if sizes is None:

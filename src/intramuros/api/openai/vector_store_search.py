@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +19,7 @@ from intramuros.api.body import flag, only, read_object, whole
 from intramuros.api.openai.fields import not_used_header
 from intramuros.api.openai.files import PREFIX as FILE
 from intramuros.api.openai.store import store_of
+from intramuros.api.openai.vector_store_files import TextPart
 from intramuros.api.request import as_json, entry_of
 from intramuros.documents.attached import AttachedFile, AttachedFiles, Attributes
 from intramuros.errors import BadRequest, kind_of
@@ -31,6 +32,27 @@ MOST_DEEP = 8
 RANKERS = ("none", "auto", "default-2024-11-15")
 
 Fits = Callable[[Attributes], bool]
+
+
+class SearchResult(TypedDict):
+    """A passage that was found. `score`: 1 is the best that was found."""
+
+    file_id: str
+    filename: str
+    score: float
+    attributes: dict[str, str | float | bool]
+    content: list[TextPart]
+    page: int
+
+
+class SearchPage(TypedDict):
+    """The passages for one query, or for several together."""
+
+    object: Literal["vector_store.search_results.page"]
+    search_query: list[str]
+    data: list[SearchResult]
+    has_more: bool
+    next_page: None
 
 
 class VectorStoreSearch:
@@ -66,8 +88,14 @@ class VectorStoreSearch:
             for passage, score in found
             if passage.document_id in by_document and max(score, 0.0) / best >= threshold
         ]
-        page = {"object": "vector_store.search_results.page", "search_query": queries, "data": data}
-        return as_json(page | {"has_more": False, "next_page": None}, headers=not_used_header(unused))
+        page = SearchPage(
+            object="vector_store.search_results.page",
+            search_query=list(queries),
+            data=data,
+            has_more=False,
+            next_page=None,
+        )
+        return as_json(page, headers=not_used_header(unused))
 
     async def _found(
         self, queries: Sequence[str], project: Project, files: Sequence[AttachedFile], fits: Fits | None, limit: int
@@ -174,7 +202,7 @@ def _ranking(values: Mapping[str, Any]) -> tuple[float, list[str]]:
     return float(threshold), ["ranking_options.ranker"] if ranker not in (None, "auto") else []
 
 
-def _result(passage: Passage, score: float, file: AttachedFile) -> dict[str, Any]:
+def _result(passage: Passage, score: float, file: AttachedFile) -> SearchResult:
     return {
         "file_id": FILE + file.id,
         "filename": passage.document,

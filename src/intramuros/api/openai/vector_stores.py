@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,10 +19,18 @@ from intramuros.accounts.descriptions import Described, Descriptions
 from intramuros.accounts.projects import Project, Projects, Role
 from intramuros.api.body import only, parse_object, read_body, read_object, text, whole
 from intramuros.api.openai.fields import not_used_header
-from intramuros.api.openai.listing import page
+from intramuros.api.openai.listing import Deleted, page
 from intramuros.api.openai.notes import metadata
 from intramuros.api.openai.store import PREFIX, store_of
-from intramuros.api.openai.vector_store_files import Attaching, Wanted, counts, cut_otherwise, file_ids, strategy
+from intramuros.api.openai.vector_store_files import (
+    Attaching,
+    FileCounts,
+    Wanted,
+    counts,
+    cut_otherwise,
+    file_ids,
+    strategy,
+)
 from intramuros.api.request import as_json, caller_of, entry_of
 from intramuros.documents.attached import AttachedFile, AttachedFiles
 from intramuros.errors import BadRequest, kind_of
@@ -34,6 +42,30 @@ from intramuros.storage.schema import now
 UNNAMED = "Vector store"
 ANCHOR = "last_active_at"
 MOST_DAYS = 365
+
+
+class ExpiryObject(TypedDict):
+    """After how many days without any use a store's documents go."""
+
+    anchor: str
+    days: int
+
+
+class StoreObject(TypedDict):
+    """A vector store, which is a project. Times: seconds since 1970."""
+
+    id: str
+    object: Literal["vector_store"]
+    created_at: int
+    name: str
+    description: str | None
+    usage_bytes: int
+    file_counts: FileCounts
+    status: Literal["in_progress", "completed", "expired"]
+    expires_after: ExpiryObject | None
+    expires_at: int | None
+    last_active_at: int
+    metadata: dict[str, str]
 
 
 class VectorStoreRoutes:
@@ -119,13 +151,13 @@ class VectorStoreRoutes:
         subject, by = Subject("project", project.id), caller_of(request).user_id
         receipt = await asyncio.to_thread(self.retention.erasure.run, subject, by=by)
         entry_of(request).note(erasure=receipt.id)
-        return as_json({"id": PREFIX + project.id, "object": "vector_store.deleted", "deleted": True})
+        return as_json(Deleted(id=PREFIX + project.id, object="vector_store.deleted", deleted=True))
 
     async def _described(self, request: Request, *, need: Role) -> Described:
         project = await store_of(request, self.projects, need=need)
         return await asyncio.to_thread(self.descriptions.get, project)
 
-    async def _shown(self, one: Described) -> dict[str, Any]:
+    async def _shown(self, one: Described) -> StoreObject:
         files = await asyncio.to_thread(self.files.list, one.project)
         used = await asyncio.to_thread(self.unused.of, [one.project.id])
         return store_object(one, files, used.get(one.project.id))
@@ -135,12 +167,12 @@ class VectorStoreRoutes:
         self.retention.set(project.id, replace(self.retention.get(project.id), unused_days=days))
 
 
-def store_object(one: Described, files: Sequence[AttachedFile], used: LastUse | None) -> dict[str, Any]:
+def store_object(one: Described, files: Sequence[AttachedFile], used: LastUse | None) -> StoreObject:
     """A project as OpenAI's clients know it."""
     counted = counts(files)
     used = used or LastUse(one.project.created_at, None)
     ends_at = used.ends_at
-    status = "in_progress" if counted["in_progress"] else "completed"
+    status: Literal["in_progress", "completed"] = "in_progress" if counted["in_progress"] else "completed"
     documents = [file.document for file in files if file.document is not None]
     return {
         "id": PREFIX + one.project.id,

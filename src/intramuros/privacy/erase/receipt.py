@@ -7,7 +7,7 @@ how much, what was searched and that nothing was found, and where the audit stoo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import Row, select
 
@@ -17,6 +17,21 @@ from intramuros.storage.database import Database
 from intramuros.storage.schema import erasures
 
 ERASURE = "erasure"
+
+
+class ReceiptObject(TypedDict):
+    """An erasure. `said`: what its receipt says; `receipt`: the signed line. Times: seconds since 1970."""
+
+    id: str
+    kind: str
+    subject: str
+    reason: str
+    state: str
+    actor: str
+    begun_at: float
+    finished_at: float | None
+    said: dict[str, Any] | None
+    receipt: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +52,7 @@ class Receipt:
         """How many of these the receipt says were removed."""
         return int(self.statement.said["removed"].get(what, 0)) if self.statement else 0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ReceiptObject:
         """The erasure, with what its receipt says."""
         return {
             "id": self.id,

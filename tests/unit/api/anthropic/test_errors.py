@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -50,7 +51,8 @@ def test_status_and_type(error: IntramurosError, status: int, kind: str) -> None
 
 
 def test_a_prompt_that_is_too_long_says_so_as_agents_expect_it_with_the_counts() -> None:
-    made: dict[str, Any] = error_object(ContextOverflow("x", prompt_tokens=9000, context_tokens=8192), "r")["error"]
+    error = error_object(ContextOverflow("x", prompt_tokens=9000, context_tokens=8192), "r")["error"]
+    made: Mapping[str, Any] = error
     assert made["message"].startswith("prompt is too long: 9000 tokens > 8192 maximum.")
     assert (made["prompt_tokens"], made["context_tokens"]) == (9000, 8192)
 

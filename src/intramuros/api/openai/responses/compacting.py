@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from starlette.types import Receive, Scope, Send
 
@@ -17,11 +17,11 @@ from intramuros.accounts.caller import Caller
 from intramuros.api.body import read_object
 from intramuros.api.connected import while_connected
 from intramuros.api.openai import fields
-from intramuros.api.openai.responses.items import NOT_SHOWN, Item, as_messages, new_id
+from intramuros.api.openai.responses.items import NOT_SHOWN, Item, ShownItem, as_messages, new_id
 from intramuros.api.openai.responses.request import compact_call
 from intramuros.api.openai.responses.routes import asked_from, earlier_of, items_of
 from intramuros.api.openai.responses.running import Running
-from intramuros.api.openai.responses.writing import usage
+from intramuros.api.openai.responses.writing import ResponseUsage, usage
 from intramuros.api.openai.sending import send_json
 from intramuros.errors import BadRequest
 from intramuros.tasks.admission import prompt_tokens_of
@@ -30,6 +30,16 @@ from intramuros.tasks.compact import CompactTask
 LEAST_ROOM, MOST_ROOM = 1024, 20_000
 """Tokens, as estimated, of a person's messages that are kept: a quarter of the conversation, within these bounds."""
 _NOTHING = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+
+
+class CompactionObject(TypedDict):
+    """A conversation made short: what stays word for word, then what is sealed."""
+
+    id: str
+    object: Literal["response.compaction"]
+    created_at: int
+    output: list[ShownItem]
+    usage: ResponseUsage
 
 
 class Compact:
@@ -54,7 +64,7 @@ class Compact:
             text, numbers = summary.text, dict(summary.usage)
         sealed = await asyncio.to_thread(self.running.compactions.seal, text, projects=asked.projects, by=by)
         compaction = {"id": new_id("cmp"), "type": "compaction", "encrypted_content": sealed}
-        made = {
+        made: CompactionObject = {
             "id": new_id("resp"),
             "object": "response.compaction",
             "created_at": int(time.time()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Literal, TypedDict
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from intramuros.accounts.caller import Caller
 from intramuros.api.body import only, parse_object, read_body, read_object
 from intramuros.api.openai.fields import not_used_header
-from intramuros.api.openai.listing import page
+from intramuros.api.openai.listing import Deleted, page
 from intramuros.api.openai.notes import metadata
 from intramuros.api.openai.responses.items import Item, as_messages, items, sealed_in
 from intramuros.api.openai.responses.request import INCLUDE, RESULTS, included
@@ -26,6 +26,15 @@ from intramuros.tasks.compactions import Compactions
 from intramuros.tasks.respond import RespondTask, Turn
 from intramuros.tasks.stored_conversations import Added, StoredConversations, no_item
 from intramuros.tasks.stored_replies import StoredReply
+
+
+class ConversationObject(TypedDict):
+    """A conversation. `created_at`: seconds since 1970."""
+
+    id: str
+    object: Literal["conversation"]
+    created_at: int
+    metadata: dict[str, str]
 
 
 class ConversationRoutes:
@@ -78,7 +87,7 @@ class ConversationRoutes:
         """Removes one for good, with its items; the responses that were made in it stay."""
         found = await self._found(request)
         await asyncio.to_thread(self.conversations.remove, found.id, by=caller_of(request))
-        return as_json({"id": found.id, "object": "conversation.deleted", "deleted": True})
+        return as_json(Deleted(id=found.id, object="conversation.deleted", deleted=True))
 
     async def add(self, request: Request) -> Response:
         """Adds items at its end."""
@@ -150,7 +159,7 @@ class ConversationRoutes:
         return filled
 
 
-def conversation_object(conversation: StoredReply) -> dict[str, Any]:
+def conversation_object(conversation: StoredReply) -> ConversationObject:
     """A conversation as OpenAI's clients know it."""
     return {
         "id": conversation.id,

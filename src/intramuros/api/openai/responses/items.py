@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from intramuros.api.openai.fields import inside, unknown, words
 from intramuros.api.openai.messages import MOST_IMAGES, plain
@@ -19,6 +19,16 @@ from intramuros.api.openai.schemas import name as function_name
 from intramuros.errors import BadRequest, kind_of
 
 Item = dict[str, Any]
+
+
+class ItemObject(TypedDict):
+    """An item of a conversation: a message, a call, its output, a search, a compaction."""
+
+    id: str
+    type: str
+
+
+ShownItem = Annotated[Item, ItemObject]
 
 MOST_ITEMS = 2000
 ROLES = ("user", "assistant", "system", "developer")

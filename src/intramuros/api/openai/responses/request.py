@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from starlette.requests import Request
 
@@ -31,6 +31,32 @@ INCLUDE = frozenset({"include", "include[]"})
 _SHOWN_ANYWAY = {RESULTS, LOGPROBS, "message.input_image.image_url"}
 
 
+class ConversationId(TypedDict):
+    """The conversation that a response is part of."""
+
+    id: str
+
+
+class Retold(TypedDict):
+    """What a response tells again of its request."""
+
+    conversation: ConversationId | None
+    instructions: str | None
+    max_output_tokens: int | None
+    max_tool_calls: int | None
+    parallel_tool_calls: bool
+    previous_response_id: str | None
+    reasoning: dict[str, Any]
+    service_tier: str
+    temperature: float | None
+    text: dict[str, Any]
+    tool_choice: Any
+    tools: list[dict[str, Any]]
+    top_logprobs: int
+    top_p: float | None
+    truncation: str
+
+
 @dataclass(frozen=True, slots=True)
 class ResponseCall:
     """A checked request. `request` is a chat without its messages; `shown` are the fields a response tells again."""
@@ -41,7 +67,7 @@ class ResponseCall:
     search: FileSearch | None
     previous: str | None
     conversation: str | None
-    shown: dict[str, Any]
+    shown: Retold
     include: frozenset[str]
     metadata: dict[str, str]
     store: bool
@@ -153,7 +179,7 @@ def _reasoning(read: dict[str, Any], request: dict[str, Any], hints: list[str]) 
         request["chat_template_kwargs"] = {"reasoning_effort": effort, "enable_thinking": effort != "none"}
 
 
-def _shown(read: dict[str, Any], found: Tools) -> dict[str, Any]:
+def _shown(read: dict[str, Any], found: Tools) -> Retold:
     """The fields of a response that say what was asked for."""
     text, reasoning = read.get("text", {}), read.get("reasoning", {})
     wanted = text.get("format") or {"type": "text"}

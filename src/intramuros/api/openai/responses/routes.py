@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
 
 import orjson
 from starlette.requests import Request
@@ -19,7 +19,7 @@ from intramuros.accounts.identity import Identity
 from intramuros.api.body import read_object
 from intramuros.api.connected import while_connected
 from intramuros.api.openai import fields
-from intramuros.api.openai.listing import page
+from intramuros.api.openai.listing import Deleted, page
 from intramuros.api.openai.responses.conversations import turns_of
 from intramuros.api.openai.responses.items import Item, as_messages, sealed_in, words_of
 from intramuros.api.openai.responses.request import (
@@ -32,7 +32,7 @@ from intramuros.api.openai.responses.request import (
     response_call,
 )
 from intramuros.api.openai.responses.running import Job, Running, unpacked, with_sources
-from intramuros.api.openai.responses.writing import Event, Writing, results
+from intramuros.api.openai.responses.writing import Event, ResponseObject, Writing, results
 from intramuros.api.openai.sending import EventStream, send_json
 from intramuros.api.request import as_json, caller_of, entry_of
 from intramuros.audit.entry import Entry
@@ -47,6 +47,13 @@ _GONE = {"code": "server_error", "message": "The server stopped before this was 
 
 ESTIMATED = "x-intramuros-estimated"
 """Which numbers of an answer were not counted but estimated."""
+
+
+class InputTokens(TypedDict):
+    """How many tokens a request is."""
+
+    object: Literal["response.input_tokens"]
+    input_tokens: int
 
 
 class Create:
@@ -133,7 +140,7 @@ class Responses:
         reply, by = await self._reply(request), caller_of(request)
         await asyncio.to_thread(self.replies.remove, reply.id, kind="response", by=by)
         self.running.forget(reply.id, by)
-        return as_json({"id": reply.id, "object": "response", "deleted": True})
+        return as_json(Deleted(id=reply.id, object="response", deleted=True))
 
     async def cancel(self, request: Request) -> Response:
         """Ends one in the background."""
@@ -163,7 +170,7 @@ class Responses:
         call = weighed(count_call(await read_object(request.receive)), self.running.task, by)
         asked = replace(await asked_of(call, self.running, by), looks=None)
         count = await self.running.task.count(asked, by=by, entry=entry_of(request))
-        counted = {"object": "response.input_tokens", "input_tokens": count.tokens}
+        counted: InputTokens = {"object": "response.input_tokens", "input_tokens": count.tokens}
         headers = fields.not_used_header(call.not_used)
         return as_json(counted, headers=headers if count.is_exact else {**headers, ESTIMATED: "input_tokens"})
 
@@ -303,7 +310,7 @@ def weighed(call: ResponseCall, task: RespondTask, by: Caller) -> ResponseCall:
     return replace(call, request=request, not_used=(*call.not_used, "reasoning.effort"))
 
 
-def shown_response(reply: StoredReply) -> dict[str, Any]:
+def shown_response(reply: StoredReply) -> Annotated[dict[str, Any], ResponseObject]:
     """A stored response as it is shown: one that a server left behind has failed."""
     response: dict[str, Any] = reply.body["response"]
     if reply.state != response["status"]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from intramuros.api.openai.errors import error_object
 from intramuros.api.openai.files import PREFIX as FILE
-from intramuros.api.openai.responses.items import new_id
+from intramuros.api.openai.responses.items import ShownItem, new_id
+from intramuros.api.openai.responses.request import Retold
 from intramuros.documents.attached import AttachedFile
 from intramuros.errors import IntramurosError
 from intramuros.retrieval.passage import Passage
@@ -25,11 +26,54 @@ Files = Mapping[str, AttachedFile]
 _ERRORS = {400: "invalid_prompt", 429: "rate_limit_exceeded"}
 
 
+class EventObject(TypedDict):
+    """One event of a stream, numbered from 0."""
+
+    type: str
+    sequence_number: int
+
+
+class ResponseUsage(TypedDict):
+    """The tokens of a response."""
+
+    input_tokens: int
+    input_tokens_details: dict[str, int]
+    output_tokens: int
+    output_tokens_details: dict[str, int]
+    total_tokens: int
+
+
+class ResponseError(TypedDict):
+    """Why a response failed."""
+
+    code: str
+    message: str
+
+
+class ResponseObject(Retold):
+    """A response, whole or as far as it is. Times: seconds since 1970."""
+
+    id: str
+    object: Literal["response"]
+    created_at: int
+    status: str
+    background: bool
+    completed_at: int | None
+    error: ResponseError | None
+    incomplete_details: dict[str, str] | None
+    model: str
+    output: list[ShownItem]
+    store: bool
+    usage: ResponseUsage | None
+    user: None
+    metadata: dict[str, str]
+
+
 @dataclass(slots=True)
 class Writing:
     """The response so far. `shown`: what of the request it tells again."""
 
-    shown: Mapping[str, Any]
+    shown: Retold
     model: str
     metadata: Mapping[str, str]
     store: bool = True
@@ -41,8 +85,8 @@ class Writing:
     completed_at: int | None = None
     status: str = "in_progress"
     output: list[dict[str, Any]] = field(default_factory=list)
-    usage: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
+    usage: ResponseUsage | None = None
+    error: ResponseError | None = None
     hits: tuple[Hit, ...] = ()
     pieces: list[str] = field(default_factory=list)
     _numbers: int = 0
@@ -51,7 +95,7 @@ class Writing:
     _logprobs: list[Any] = field(default_factory=list)
     _calls: list[dict[str, Any]] = field(default_factory=list)
 
-    def response(self) -> dict[str, Any]:
+    def response(self) -> ResponseObject:
         """The object as it is now."""
         is_cut = self.status == "incomplete"
         return {
@@ -230,7 +274,7 @@ class Writing:
         return event
 
 
-def usage(numbers: Mapping[str, Any]) -> dict[str, Any]:
+def usage(numbers: Mapping[str, Any]) -> ResponseUsage:
     """A chat's usage as a response has it."""
     cached = (numbers.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
     return {
