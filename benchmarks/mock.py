@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from intramuros.engines.engine import ChatRequest, Health, Reply, Usage
+from intramuros.engines.loading import Coming
 
 CHUNKS = 32
 USAGE = {
@@ -59,6 +60,9 @@ class MockPool:
     @asynccontextmanager
     async def engine(self, name: str) -> AsyncIterator[Any]:
         yield MockEngine()
+
+    def loading(self, name: str) -> AsyncGenerator[Coming] | None:
+        return None
 
     def check(self, name: str) -> None:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from intramuros.engines.engine import ChatRequest, Health, Reply, Usage
+from intramuros.engines.loading import Coming
 from intramuros.engines.measures import Measures
 from intramuros.engines.seat import Loaded
 from intramuros.errors import IntramurosError, ModelNotFound
@@ -137,6 +138,9 @@ class ScriptedPool:
             yield self.only
         finally:
             self.borrowed -= 1
+
+    def loading(self, name: str) -> AsyncGenerator[Coming] | None:
+        return None
 
     def check(self, name: str) -> None:
         if name not in {"default", self.only.model}:

@@ -147,6 +147,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         conversations=conversations,
         metrics=metrics,
         admission=admission,
+        loading=router.loading,
         admit=admit,
     )
     complete = CompleteTask(
@@ -158,6 +159,7 @@ def assemble(settings: Settings, keys: DataKeys) -> App:
         weighs_effort=lambda name: router.has(name) or models.get(name).header.template_has_effort,
         named=lambda name: name if router.has(name) else models.get(name).name,
         presets=presets.applied,
+        loading=router.loading,
         split=lambda name: (name, None) if router.has(name) else models.split(name),
     )
     price_of = PriceOfAnswer(people.prices, router.routing)

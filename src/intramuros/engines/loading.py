@@ -55,6 +55,15 @@ class LoadProgress:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A model that somebody waits for: its name, what it is called, and how far its load is."""
+
+    model: str
+    title: str
+    progress: LoadProgress
+
+
 class Load:
     """The load of one model, as it goes on. Written by one at a time, read by any thread."""
 

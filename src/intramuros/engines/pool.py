@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from intramuros.background import begin, begin_always
 from intramuros.engines import child
 from intramuros.engines.engine import Engine
+from intramuros.engines.loading import Coming
 from intramuros.engines.local import LocalEngine
 from intramuros.engines.making_room import MakingRoom
 from intramuros.engines.measures import Measures, Remember
@@ -45,6 +46,8 @@ SHORTEST_LOOK_S = 0.05
 RENEWAL_S = 20.0
 """How long an answer that is being written may delay the end of an engine that must forget."""
 RENEWAL_POLL_S = 0.05
+FIRST_TOLD_S, TOLD_EVERY_S = 1.0, 0.5
+"""When who waits for a load first hears of it, and how often after that: a short one is not worth a word."""
 WAIT_S = 120.0
 """How long a load waits for memory that other models hold which are in use."""
 FOREVER_S = -1.0
@@ -104,6 +107,31 @@ class EnginePool:
             if seat.loading.cancelled():
                 raise EngineDied("The engine was stopped while it loaded.") from None
             raise
+        finally:
+            self._given_back(seat)
+
+    def loading(self, name: str) -> AsyncGenerator[Coming] | None:
+        """Says how far a model's load is until it has ended, for who is going to ask for its `engine`; None if it is
+        there.
+
+        The load is nobody's: who leaves closes this, which gives the model's place back, and the load goes on for those
+        who wait for it too. Raises while it runs: as `engine`.
+        """
+        seat = self.seats.get(name)
+        return None if seat is not None and seat.engine is not None else self._coming(name)
+
+    async def _coming(self, name: str) -> AsyncGenerator[Coming]:
+        seat = await self._taken(name, None)
+        wait_s = FIRST_TOLD_S
+        try:
+            while not seat.loading.done():
+                await asyncio.wait({seat.loading}, timeout=wait_s)  # which cancels nothing when its time is up
+                if not seat.loading.done():
+                    wait_s = TOLD_EVERY_S
+                    yield Coming(seat.model.name, seat.model.title, seat.load.progress)
+            if seat.loading.cancelled():
+                raise EngineDied("The engine was stopped while it loaded.")
+            seat.loading.result()  # a load that failed is not begun once more by asking for the engine
         finally:
             self._given_back(seat)
 

@@ -11,7 +11,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Protocol, TypedDict
@@ -24,6 +24,7 @@ from intramuros.engines.comparing import Comparisons
 from intramuros.engines.engine import Engine
 from intramuros.engines.line import Line, LineObject
 from intramuros.engines.listed import check_listed
+from intramuros.engines.loading import Coming
 from intramuros.engines.outside import OutsideEngine
 from intramuros.engines.probing import Probes, Seen
 from intramuros.engines.renaming import Renamed, taken
@@ -65,6 +66,10 @@ class Pool(Protocol):
         """Raises: ModelNotFound if no model of this name can run here."""
         ...
 
+    def loading(self, name: str) -> AsyncGenerator[Coming] | None:
+        """How far the load of a model is, while whoever listens waits for it; None if it is loaded."""
+        ...
+
 
 class LookedAt(TypedDict):
     """How upstreams and targets are, as this process knows them."""
@@ -103,6 +108,13 @@ class Router:
         """The engine that answers under this name. Raises: as the pool; a route's engine raises when it is asked."""
         route = self.routing.table.routes.get(name)
         return self.pool.engine(name) if route is None else self.along(route)
+
+    def loading(self, name: str) -> AsyncGenerator[Coming] | None:
+        """How far a model of this machine is on its way to memory, until it is there; nothing of what a route tries.
+
+        Raises: as `EnginePool.loading`.
+        """
+        return None if self.has(name) else self.pool.loading(name)
 
     def has(self, name: str) -> bool:
         """Whether this name is a route."""

@@ -17,6 +17,7 @@ import orjson
 from intramuros.accounts.caller import Caller
 from intramuros.audit.entry import Entry
 from intramuros.engines.engine import Engine, Usage
+from intramuros.engines.loading import Coming
 from intramuros.engines.routed import BYTES_PER_TOKEN
 from intramuros.tasks.fair_queue import Share
 from intramuros.tasks.lane import Ahead, Bounds, Lane
@@ -32,7 +33,8 @@ MESSAGE_TOKENS = 16
 PART_TOKENS = 300
 """What a picture or another part without text is taken to be."""
 
-OnWait = Callable[[Ahead], Awaitable[None]]
+OnWait = Callable[[Ahead | Coming], Awaitable[None]]
+"""Hears what is before a request, and how far its model's load is."""
 
 
 class Admission:

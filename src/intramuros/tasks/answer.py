@@ -20,13 +20,14 @@ from intramuros.audit.entry import Entry
 from intramuros.documents.language import LANGUAGES, detect
 from intramuros.engines.asked import about
 from intramuros.engines.engine import INSIDE, Engine
+from intramuros.engines.loading import Coming
 from intramuros.errors import BadRequest, ModelNotFound
 from intramuros.observability.metrics import Metrics
 from intramuros.retrieval import prompt
 from intramuros.retrieval.prompt import Earlier, Given
 from intramuros.retrieval.search import Search
 from intramuros.tasks.admission import CHARACTERS_PER_TOKEN, Admission, Ticket
-from intramuros.tasks.answered import Answer, Done, Event, Found, JudgedSentence, Mode, Queued, Source, Text
+from intramuros.tasks.answered import Answer, Done, Event, Found, JudgedSentence, Loading, Mode, Queued, Source, Text
 from intramuros.tasks.asking import Asked, checked, quoted, refused
 from intramuros.tasks.conversation import Conversations
 from intramuros.tasks.fitting import fitted
@@ -35,7 +36,7 @@ from intramuros.tasks.writing import Writing, sentence_of
 MOST_PROMPT_TOKENS = 3000
 """What an answer's passages are taken to be at most, before they are fitted into what the model reads."""
 
-__all__ = ["Answer", "AnswerTask", "Done", "Event", "Found", "JudgedSentence", "Queued", "Source", "Text"]
+__all__ = ["Answer", "AnswerTask", "Done", "Event", "Found", "JudgedSentence", "Loading", "Queued", "Source", "Text"]
 
 
 class Model(Protocol):
@@ -78,6 +79,8 @@ class AnswerTask:
     conversations: Conversations
     metrics: Metrics | None = None
     admission: Admission = field(default_factory=Admission)
+    loading: Callable[[str], AsyncGenerator[Coming] | None] = lambda _name: None
+    """How far a model that is asked for is on its way to memory; None if it is there."""
     admit: Callable[[Project], None] = lambda _project: None
     """Lets a question in that will cost its project something. Raises: TooMany, QuotaReached."""
 
@@ -173,9 +176,22 @@ class AnswerTask:
         with self.admission.ticket(model.name, by=asked.by, prompt_tokens=about) as ticket:
             async for ahead in ticket.waiting(entry):
                 yield Queued(ahead.position, ahead.expected_wait_s)
+            async with aclosing(self._loaded(model)) as loads:
+                async for load in loads:
+                    yield load
             async with aclosing(self._written_by(model, ticket, asked, entry)) as events:
                 async for event in events:
                     yield event
+
+    async def _loaded(self, model: Model) -> AsyncGenerator[Loading]:
+        """Waits until its model is loaded, if that takes long enough to be told of."""
+        last: Coming | None = None
+        if (coming := self.loading(model.name)) is not None:
+            async with aclosing(coming) as moments:
+                async for last in moments:
+                    yield Loading(last.model, last.title, last.progress)
+        if last is not None:
+            yield Loading(last.model, last.title)
 
     async def _written_by(self, model: Model, ticket: Ticket, asked: Asked, entry: Entry) -> AsyncGenerator[Event]:
         async with self.pool.engine(model.name) as engine:

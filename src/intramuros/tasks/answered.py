@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 from intramuros.documents.document import Rect
+from intramuros.engines.loading import LoadProgress
 from intramuros.retrieval.passage import Passage
 from intramuros.retrieval.prompt import Given
 
@@ -184,6 +185,20 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
+class Loading:
+    """The answer waits for its model, which is being loaded; without `progress` it is there now."""
+
+    kind: ClassVar[str] = "loading"
+    model: str
+    title: str
+    progress: LoadProgress | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The event as doors send it."""
+        return {"model": self.model, "progress": self.progress.to_json() if self.progress else None}
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A piece of the answer's text, to be put after the pieces before it."""
 
@@ -207,7 +222,7 @@ class Done:
         return self.answer.to_json()
 
 
-Event = Found | Queued | Text | JudgedSentence | Done
+Event = Found | Queued | Loading | Text | JudgedSentence | Done
 """What happens between a question and its answer, in this order; texts and sentences alternate."""
 
 

@@ -19,6 +19,7 @@ from intramuros.accounts.caller import Caller
 from intramuros.audit.entry import Entry
 from intramuros.engines.adapters import FIELD
 from intramuros.engines.engine import INSIDE, CountsPrompts, Engine, Usage
+from intramuros.engines.loading import Coming
 from intramuros.errors import BadRequest, NoBackEnd
 from intramuros.models.presets import Preset
 from intramuros.observability.metrics import Metrics
@@ -77,6 +78,8 @@ class CompleteTask:
     """The request for the model itself that a request for a preset means, and that preset."""
     split: Callable[[str], tuple[str, str | None]] = lambda name: (name, None)
     """The model and the adapter that a name such as `model:adapter` means. Raises: ModelNotFound."""
+    loading: Callable[[str], AsyncGenerator[Coming] | None] = lambda _name: None
+    """How far a model that is asked for is on its way to memory; None if it is there."""
 
     async def run(
         self, request: Mapping[str, Any], *, by: Caller, entry: Entry, is_batch: bool = False
@@ -125,7 +128,7 @@ class CompleteTask:
 
         Shape: with `with_usage`, one more chunk at the end has no choices and the usage, as OpenAI's
         `stream_options.include_usage` says. Several choices come one after the other. `on_wait` hears what is before a
-        request that has to wait.
+        request that has to wait, and how far the load of its model is.
         Raises: as `run`; after the first chunk only EngineError and, for tool calls, BadRequest.
         """
         if request.get("n", 1) > 1:
@@ -142,6 +145,10 @@ class CompleteTask:
         with self._ticket(request, by, is_batch=is_batch) as ticket, _Meter(self.metrics, entry, ticket) as meter:
             await ticket.turn(entry, on_wait)
             asked_at = time.perf_counter()
+            if on_wait is not None and (coming := self.loading(ticket.name)) is not None:
+                async with aclosing(coming) as moments:
+                    async for moment in moments:
+                        await on_wait(moment)
             async with self.pool.engine(ticket.name) as engine:
                 await ticket.runs_on(engine)
                 meter.begin(engine.model, load_s=time.perf_counter() - asked_at)

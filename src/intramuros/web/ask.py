@@ -15,10 +15,11 @@ from starlette.responses import Response
 
 from intramuros.accounts.projects import Project
 from intramuros.errors import BadRequest, IntramurosError
-from intramuros.tasks.answered import Answer, Done, Found, JudgedSentence, Queued, Text
+from intramuros.tasks.answered import Answer, Done, Found, JudgedSentence, Loading, Queued, Text
 from intramuros.tasks.answered import Event as AnswerEvent
 from intramuros.web import project as project_page
 from intramuros.web.documents import project_of
+from intramuros.web.loading import loading_words
 from intramuros.web.problems import problem
 from intramuros.web.prose import Marks, Sentence, prose
 from intramuros.web.stream import Event, EventStream
@@ -51,6 +52,7 @@ class Asking:
     conversation: str = ""
     text: str = ""
     is_written: bool = False
+    told: str = ""
     sentences: list[Sentence] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
 
@@ -66,6 +68,9 @@ class Asking:
                             yield "step", {"text": self.visit.words.count("ask.found", len(event.passages))}
                         case Queued():
                             yield "step", {"text": self._waiting(event)}
+                        case Loading():
+                            if step := self._loading(event):
+                                yield "step", step
                         case Text():
                             self.text += event.text
                         case JudgedSentence():
@@ -118,6 +123,14 @@ class Asking:
     def _waiting(self, queued: Queued) -> str:
         seconds = self.visit.words.number(max(1, round(queued.expected_wait_s)))
         return self.visit.words.count("ask.queued", queued.position, seconds=seconds)
+
+    def _loading(self, load: Loading) -> dict[str, object] | None:
+        """The step of a load, if its words are others than before; read out where it begins and where it ends."""
+        words = self.visit.words
+        text = loading_words(load, words)
+        is_first, is_new = not self.told, text != self.told
+        self.told = text
+        return {"text": text, "quiet": not is_first and load.progress is not None} if is_new else None
 
     @property
     def _address(self) -> str:

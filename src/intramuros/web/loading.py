@@ -1,4 +1,7 @@
-"""How far a model's load is, as a bar with words beside it. Called by the pages about models."""
+"""How far a model's load is: as a bar with words beside it, and in one sentence.
+
+Called by the pages about models, and by that of a question whose answer waits for one.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from intramuros.engines.loading import STARTING, LoadProgress
+from intramuros.tasks.answered import Loading
 from intramuros.web.words import Words
 
 MINUTE_S = 60
@@ -31,6 +35,25 @@ def bar_of(progress: LoadProgress | None, words: Words) -> Bar:
     now = progress or LoadProgress()
     share = None if now.done_share is None else round(now.done_share, 3)
     return Bar(share, _text(progress, words), _time(now, words))
+
+
+def loading_words(load: Loading, words: Words) -> str:
+    """What somebody is told who waits for an answer of a model that is being loaded."""
+    if (now := load.progress) is None:
+        return words("ask.loaded", model=load.title)
+    told = [_part(now, words)]
+    if now.usual_s is not None:
+        told.append(words("memory.usually", time=_span(max(LEAST_S, now.usual_s), words)))
+    how = ", ".join(filter(None, told))
+    return words("ask.loading_how", model=load.title, how=how) if how else words("ask.loading", model=load.title)
+
+
+def _part(now: LoadProgress, words: Words) -> str:
+    """How far it is: in percent where bytes are counted, else what is being done."""
+    if now.stage in {"decrypting", "loading"}:
+        share = now.done_share
+        return "" if share is None else words("ask.percent", percent=words.number(round(100 * share)))
+    return _text(now, words).rstrip("…")
 
 
 def _text(now: LoadProgress | None, words: Words) -> str:

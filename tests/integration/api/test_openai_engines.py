@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from intramuros.errors import MemoryBusy
 from intramuros.models.download import pull
 from tests.asgi import Answer
 from tests.models import folders
@@ -283,3 +284,37 @@ async def test_a_model_is_removed_by_whoever_administers_and_never_under_somebod
     answer = await made.client("charlie").call("DELETE", path)
     assert answer.json() == {"id": SPARE, "object": "model", "deleted": True}
     assert (await made.client().call("GET", path)).status == 404
+
+
+async def test_a_stream_that_waits_for_its_model_says_how_far_that_is(
+    made: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In comments, which clients pass over; whoever has to wait for nothing is told nothing."""
+    monkeypatch.setattr("intramuros.engines.pool.FIRST_TOLD_S", 0.001)
+    monkeypatch.setattr("intramuros.engines.pool.TOLD_EVERY_S", 0.005)
+    await chat(made, max_tokens=1)
+    await made.app.pool.unload(WRITER, wait_s=10)
+    answer = await chat(made, stream=True, max_tokens=4)
+    assert answer.status == 200 and answer.headers["content-type"].startswith("text/event-stream")
+    comments = [line for line in answer.body.decode().split("\n\n") if line.startswith(":")]
+    assert comments and all(one.startswith(f": loading model={WRITER} stage=") for one in comments)
+    assert any(" usual_s=" in one for one in comments), "it was loaded before"
+    assert chunks(answer) and answer.events()[-1] == "[DONE]"
+    assert b": loading" not in (await chat(made, stream=True, max_tokens=4)).body
+
+
+async def test_a_stream_whose_model_can_not_be_loaded_has_the_status_of_that(
+    made: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("intramuros.engines.pool.FIRST_TOLD_S", 0.001)
+    monkeypatch.setattr("intramuros.engines.pool.TOLD_EVERY_S", 0.005)
+
+    async def full(*_: object) -> None:
+        await asyncio.sleep(0.1)
+        raise MemoryBusy("taken")
+
+    await chat(made, max_tokens=1)
+    await made.app.pool.unload(WRITER, wait_s=10)
+    monkeypatch.setattr(made.app.pool._making_room, "find", full)
+    answer = await chat(made, stream=True)
+    assert answer.status == MemoryBusy.status and answer.json()["error"]["code"] == "memory_busy"

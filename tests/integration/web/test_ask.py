@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +16,7 @@ from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.projects import Project
 from intramuros.accounts.sessions import csrf
 from intramuros.documents import samples
+from intramuros.engines.loading import Coming, LoadProgress
 from intramuros.errors import EngineDied
 from intramuros.tasks.answer import AnswerTask
 from tests.asgi import Answer
@@ -236,6 +238,61 @@ async def test_stopping_frees_the_engine_and_keeps_nothing(
     engine.hangs = True
     await ask(people.alice, asked, leave_after=4)
     assert (engine.cancelled, engine.running) == (1, 0)
+    assert installed.records("answer")[-1].outcome == "interrupted"
+    assert QUESTION not in text_of(await people.alice.get(f"/projects/{asked.id}"))
+
+
+class Loads:
+    """A model on its way to memory, which arrives when `there` is set."""
+
+    def __init__(self, *moments: LoadProgress) -> None:
+        self.moments, self.there, self.listeners = moments, asyncio.Event(), 0
+
+    async def __call__(self, name: str) -> AsyncGenerator[Coming]:
+        self.listeners += 1
+        try:
+            for moment in self.moments:
+                yield Coming(name, "Petit Modèle", moment)
+            await self.there.wait()
+        finally:
+            self.listeners -= 1
+
+
+def steps(answer: Answer) -> list[dict[str, Any]]:
+    return [data for name, data in events(answer) if name == "step"]
+
+
+async def test_who_waits_for_a_model_that_loads_is_told(installed: Installed, people: People, asked: Project) -> None:
+    writing(installed, "Le préavis est de trois mois [1].")
+    loads = Loads(
+        LoadProgress("waiting"),
+        LoadProgress("loading", 2.0, 40, 100, usual_s=12.0),
+        LoadProgress("loading", 2.5, 40, 100, usual_s=12.0),
+        LoadProgress("loading", 3.0, 60, 100, usual_s=12.0),
+    )
+    loads.there.set()
+    installed.app.answer = replace(installed.app.answer, loading=loads)
+    answer = await ask(people.alice, asked)
+    told = [(step["text"].replace("\u00a0", " "), step["quiet"]) for step in steps(answer)[1:]]
+    assert told == [
+        ("Le modèle Petit Modèle se charge : attend de la place en mémoire…", False),
+        ("Le modèle Petit Modèle se charge : 40 %, d’habitude 12 s…", True),
+        ("Le modèle Petit Modèle se charge : 60 %, d’habitude 12 s…", True),
+        ("Le modèle Petit Modèle est prêt et lit les passages…", False),
+    ], "each once, and read out where it begins and ends"
+    assert "trois mois" in done(answer)["html"]
+
+
+async def test_who_leaves_while_the_model_loads_waits_no_more(
+    installed: Installed, people: People, asked: Project
+) -> None:
+    engine = writing(installed, "Le préavis est de trois mois [1].")
+    loads = Loads(LoadProgress("loading", 2.0, 40, 100))
+    installed.app.answer = replace(installed.app.answer, loading=loads)
+    answer = await ask(people.alice, asked, leave_after=2)
+    assert len(steps(answer)) == 2 and not answer.body.count(b"event: done")
+    assert loads.listeners == 0 and engine.asked == []
+    assert installed.app.admission.running == 0
     assert installed.records("answer")[-1].outcome == "interrupted"
     assert QUESTION not in text_of(await people.alice.get(f"/projects/{asked.id}"))
 

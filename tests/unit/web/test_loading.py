@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from intramuros.engines.loading import LoadProgress
+from intramuros.tasks.answered import Loading
 from intramuros.web import words
-from intramuros.web.loading import Bar, bar_of
+from intramuros.web.loading import Bar, bar_of, loading_words
 
 FRENCH, ENGLISH = (words.load()[language] for language in ("fr", "en"))
 
@@ -35,3 +36,19 @@ def test_in_french() -> None:
     found = bar_of(LoadProgress("decrypting", 4.2, 5_000_000, 20_000_000, usual_s=6.0), FRENCH)
     assert found.text.replace("\u00a0", "_") == "déchiffre_: 5,0_Mo sur 20_Mo"
     assert found.time.replace("\u00a0", "_") == "depuis 4_s, d’habitude 6_s"
+
+
+@pytest.mark.parametrize(
+    ("progress", "said"),
+    [
+        (LoadProgress("waiting"), "The model Tiny is loading: waits for room in memory…"),
+        (LoadProgress("measuring", step="threads", share=1 / 3), "The model Tiny is loading: measuring threads… 33%…"),
+        (LoadProgress("loading"), "The model Tiny is loading…"),
+        (LoadProgress("loading", 1.0, usual_s=7.2), "The model Tiny is loading: usually 7 s…"),
+        (LoadProgress("loading", 1.0, 42, 100, usual_s=7.2), "The model Tiny is loading: 42%, usually 7 s…"),
+        (LoadProgress("decrypting", 1.0, 1, 3), "The model Tiny is loading: 33%…"),
+        (None, "The model Tiny is ready and reads the passages…"),
+    ],
+)
+def test_in_one_sentence(progress: LoadProgress | None, said: str) -> None:
+    assert loading_words(Loading("tiny", "Tiny", progress), ENGLISH).replace("\u00a0", " ") == said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from intramuros.tasks.answered import Event, Found, JudgedSentence, Queued
+from intramuros.tasks.answered import Event, Found, JudgedSentence, Loading, Queued
 
 
 def told(event: Event, *, is_french: bool) -> str | None:
@@ -14,6 +14,11 @@ def told(event: Event, *, is_french: bool) -> str | None:
                 if is_french
                 else f"Waiting: {position} before you, about {wait_s:.0f} s."
             )
+        case Loading(title=title, progress=progress):
+            if progress is None:
+                return f"{title} est prêt." if is_french else f"{title} is ready."
+            usual = "" if progress.usual_s is None else f" ({progress.usual_s:.0f} s)"
+            return f"{title} se charge{usual}." if is_french else f"{title} is being loaded{usual}."
         case Found(passages=passages):
             return f"Passages trouvés : {len(passages)}" if is_french else f"Passages found: {len(passages)}"
         case JudgedSentence():

@@ -18,11 +18,14 @@ from starlette.types import Send
 from intramuros.api.faults import cut, known
 from intramuros.api.openai.errors import error_event
 from intramuros.api.openai.fields import Headers
+from intramuros.engines.loading import Coming
 from intramuros.errors import IntramurosError
 from intramuros.tasks.admission import OnWait
 from intramuros.tasks.lane import Ahead
 
 DONE = b"data: [DONE]\n\n"
+UNDECIDED = frozenset({"waiting", "checking"})
+"""Stages of a load after which it may still be found that the model is damaged, too large, or that memory is taken."""
 
 
 def _event(chunk: bytes) -> bytes:
@@ -70,10 +73,15 @@ class EventStream:
             ]
             await self._send({"type": "http.response.start", "status": 200, "headers": more})
 
-    async def waits(self, ahead: Ahead) -> None:
-        """Says what is before it."""
+    async def waits(self, told: Ahead | Coming) -> None:
+        """Says what is before it, or how far its model's load is: of that only once its memory is found, since until
+        then it may be refused with a status of its own.
+        """
+        if isinstance(told, Coming) and told.progress.stage in UNDECIDED and not self.has_begun:
+            return
         await self.begin()
-        await self._send({"type": "http.response.body", "body": waiting_comment(ahead), "more_body": True})
+        comment = loading_comment(told) if isinstance(told, Coming) else waiting_comment(told)
+        await self._send({"type": "http.response.body", "body": comment, "more_body": True})
 
     async def send(self, event: bytes) -> None:
         """Sends one."""
@@ -113,3 +121,14 @@ async def send_events(
 def waiting_comment(ahead: Ahead) -> bytes:
     """What a stream says while it waits: how many are before it, and about how long that takes."""
     return b": queued position=%d expected_wait_s=%.1f\n\n" % (ahead.position, ahead.expected_wait_s)
+
+
+def loading_comment(coming: Coming) -> bytes:
+    """What a stream says while its model is loaded: the stage, how long it has lasted, and what is known besides."""
+    now = coming.progress
+    words = [f"model={coming.model}", f"stage={now.stage}", f"elapsed_s={now.elapsed_s:.1f}"]
+    if now.done_share is not None:
+        words.append(f"share={now.done_share:.2f}")
+    if now.usual_s is not None:
+        words.append(f"usual_s={now.usual_s:.1f}")
+    return b": loading " + " ".join(words).encode() + b"\n\n"

@@ -61,7 +61,10 @@ function begin(question) {
 
 /** Applies one event; returns the article that took the turn's place when the answer is complete. */
 function show(turn, { name, data }) {
-  if (name === "step") turn.querySelector("[data-step]").textContent = news.textContent = data.text;
+  if (name === "step") {
+    turn.querySelector("[data-step]").textContent = data.text;
+    if (!data.quiet) news.textContent = data.text; // a load that goes on is not read out each half second
+  }
   if (name === "blocks") replaceBlocks(turn.querySelector(".prose"), data);
   if (name === "done") return finish(turn, data);
   if (name === "problem") {
