@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -21,6 +20,7 @@ from typing import Any
 
 from intramuros.errors import ModelFileError, StorageCorrupt
 from intramuros.models import sealed
+from intramuros.security.own_files import sync
 
 log = logging.getLogger(__name__)
 
@@ -149,8 +149,4 @@ def _read(note: Path, key: bytes) -> Part:
 
 def _sync(path: Path) -> None:
     with suppress(FileNotFoundError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(path)

@@ -20,6 +20,7 @@ from intramuros.errors import Conflict, ModelFileError, ModelNotFound
 from intramuros.models import parts, sealed
 from intramuros.models.manifest import MANIFEST, NAME, InstalledModel, place_of, to_json
 from intramuros.models.partial import as_storage_error
+from intramuros.security.own_files import sync
 
 LOCK_POLL_S = 0.2
 
@@ -61,10 +62,10 @@ class Places:
                 else:
                     files[file.name].chmod(0o600)
                     files[file.name].replace(file.path)
-                _sync(file.path.parent)
-            _sync(staged)
+                sync(file.path.parent)
+            sync(staged)
             staged.rename(target)
-            _sync(self.folder)
+            sync(self.folder)
         except OSError as error:
             raise as_storage_error(error) from error
         finally:
@@ -84,8 +85,8 @@ class Places:
                     for file, target in zip(model.stored, hidden.stored, strict=True):
                         target.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                         sealed.write(file.path, target.path, own)
-                        _sync(target.path.parent)
-                        _sync(target.path.parent.parent)
+                        sync(target.path.parent)
+                        sync(target.path.parent.parent)
                     if hidden.digest() != model.sha256:
                         _delete(hidden.path)
                         raise ModelFileError(
@@ -95,7 +96,7 @@ class Places:
                     unfinished = plain.with_name(f".{MANIFEST}")
                     _write_manifest(unfinished, model)
                     unfinished.rename(plain.with_name(MANIFEST))
-                    _sync(plain.parent)
+                    sync(plain.parent)
                 except OSError as error:
                     raise as_storage_error(error) from error
             _delete(plain)
@@ -103,7 +104,7 @@ class Places:
                 model = replace(model, parts=tuple(parts.seal(part, key) for part in model.parts))
             except OSError as error:
                 raise as_storage_error(error) from error
-            _sync(plain.parent)
+            sync(plain.parent)
         return model
 
     def discard(self, folder: Path) -> None:
@@ -162,12 +163,4 @@ def _delete(path: Path) -> None:
 
 def _write_manifest(path: Path, model: InstalledModel) -> None:
     path.write_text(json.dumps(to_json(model), ensure_ascii=False, indent=1), encoding="utf-8")
-    _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path)

@@ -1,9 +1,8 @@
 """The keys of the data: made once by `create`, opened at every start by `open_keys`.
 
 Called by the command line and `app`. `keys.json` in the data folder holds no secret: the installation's id, where the
-opening key comes from (a file, a passphrase, the system's keyring), and the database key and the data key, each
-wrapped by the opening key. A passphrase is derived with Argon2id once; from then on raw keys are used. It knows
-nothing of the database.
+opening key comes from (`security.opening_key`), and the database key and the data key, each wrapped by the opening key.
+It knows nothing of the database.
 
 If there is a recovery key (`security.recovery`), the same keys are wrapped for it too. Its public half is sealed by the
 data key, so that nobody who can only write the file has later keys wrapped for a key of their own.
@@ -15,28 +14,23 @@ import fcntl
 import json
 import os
 import secrets
-import stat
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from argon2.low_level import Type, hash_secret_raw
-
-from intramuros.errors import Conflict, NotInitialised, SettingsError, StorageCorrupt, StorageError, WrongKey
+from intramuros.errors import Conflict, NotInitialised, StorageCorrupt, StorageError, WrongKey
 from intramuros.security import recovery
 from intramuros.security.crypto import KEY_BYTES, derive, open_sealed, seal
+from intramuros.security.opening_key import PASSPHRASE_COST, Source, in_words, new_source, opening_key
+from intramuros.security.own_files import private_folder, sync, write_new
 from intramuros.security.passwords import HashCost
 from intramuros.settings import default_config_folder
 
 FILE_NAME = "keys.json"
-PASSPHRASE_COST = HashCost(memory_kib=64 * 1024, passes=3, lanes=4)
-"""RFC 9106's second recommendation: about 0.5 s on two slow cores, once at every start."""
-
-_KEYRING_SERVICE = "intramuros"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +75,10 @@ def create(
     if (data / FILE_NAME).exists():
         raise _has_keys(data)
     instance = secrets.token_urlsafe(12)
-    _private_folder(data)
+    private_folder(data)
     path = key_file or default_config_folder() / "keys" / f"{instance}.key"
-    source, opening = _new_source(instance, data, path=path, passphrase=passphrase, use_keyring=use_keyring, cost=cost)
-    keys = DataKeys(instance, secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES), _in_words(source))
+    source, opening = new_source(instance, data, path=path, passphrase=passphrase, use_keyring=use_keyring, cost=cost)
+    keys = DataKeys(instance, secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES), in_words(source))
     _write_description(data / FILE_NAME, keys, source, opening)
     return keys
 
@@ -96,7 +90,7 @@ def open_keys(data: Path, *, key_file: Path | None = None, passphrase: str | Non
     file is open to others.
     """
     description = _read_description(data / FILE_NAME)
-    opening = _opening_key(description["source"], key_file, passphrase)
+    opening = opening_key(description["source"], key_file, passphrase)
     return _opened(description, opening, data)
 
 
@@ -129,7 +123,7 @@ def add_recovery(data: Path, *, key_file: Path | None = None, passphrase: str | 
     """
     with _alone(data):
         description = _read_description(data / FILE_NAME)
-        opening = _opening_key(description["source"], key_file, passphrase)
+        opening = opening_key(description["source"], key_file, passphrase)
         keys = _opened(description, opening, data)
         words = recovery.new_words()
         public = recovery.public_of(words)
@@ -156,11 +150,11 @@ def rewrap(
         path = key_file or default_config_folder() / "keys" / name
         if passphrase is None and not use_keyring and path.expanduser().exists():
             raise Conflict(f"There is a file {path} already.", hint="Name one that is not there yet, with --key-file.")
-        source, opening = _new_source(
+        source, opening = new_source(
             keys.instance, data, path=path, passphrase=passphrase, use_keyring=use_keyring, cost=cost
         )
         _replace_description(data / FILE_NAME, keys, source, opening, known.get("recovery"))
-        return replace(keys, place=_in_words(source))
+        return replace(keys, place=in_words(source))
 
 
 def write_renewed(
@@ -171,7 +165,7 @@ def write_renewed(
     They are wrapped for the recovery key too, without its words. Raises: as `open_keys`.
     """
     description = _read_description(data / FILE_NAME)
-    opening = _opening_key(description["source"], key_file, passphrase)
+    opening = opening_key(description["source"], key_file, passphrase)
     present = _opened(description, opening, data)
     kept = description.get("recovery")
     if kept:
@@ -227,28 +221,11 @@ def _opened(description: dict[str, Any], opening: bytes, data: Path) -> DataKeys
         instance,
         found["database"],
         found["data"],
-        _in_words(source),
+        in_words(source),
         found.get("audit", b""),
         kept["id"] if kept else None,
         description.get("subjects", ""),
     )
-
-
-def _new_source(
-    instance: str, data: Path, *, path: Path, passphrase: str | None, use_keyring: bool, cost: HashCost
-) -> tuple[dict[str, Any], bytes]:
-    """A place for an opening key, and the key."""
-    if passphrase is not None:
-        source: dict[str, Any] = {"kind": "passphrase", "salt": secrets.token_hex(16), **asdict(cost)}
-        return source, _from_passphrase(passphrase, source)
-    if use_keyring:
-        name = f"{instance}-{secrets.token_hex(4)}"  # never in the place of one that may still be needed
-        opening = secrets.token_bytes(KEY_BYTES)
-        _keyring().set_password(_KEYRING_SERVICE, name, opening.hex())
-        return {"kind": "keyring", "service": _KEYRING_SERVICE, "name": name}, opening
-    path = path.expanduser().absolute()
-    opening = _from_file(path) if path.exists() else _new_key_file(path, data)
-    return {"kind": "file", "path": str(path)}, opening
 
 
 def _wrapped_for_recovery(keys: DataKeys, public: bytes, *, made_at: float) -> dict[str, Any]:
@@ -263,78 +240,7 @@ def _wrapped_for_recovery(keys: DataKeys, public: bytes, *, made_at: float) -> d
     }
 
 
-def _opening_key(source: dict[str, Any], key_file: Path | None, passphrase: str | None) -> bytes:
-    if source["kind"] == "passphrase":
-        if passphrase is None:
-            raise WrongKey("This data opens with a passphrase.", hint="Give it with INTRAMUROS_PASSPHRASE_FILE=FILE.")
-        return _from_passphrase(passphrase, source)
-    if source["kind"] == "keyring":
-        text = _keyring().get_password(source["service"], source["name"])
-        if text is None:
-            raise WrongKey("The system's keyring has no key for this data.", hint="Unlock the keyring of this user.")
-        return _as_key(text, "The keyring's entry")
-    return _from_file((key_file or Path(source["path"])).expanduser().absolute())
-
-
-def _from_passphrase(passphrase: str, source: dict[str, Any]) -> bytes:
-    return hash_secret_raw(
-        passphrase.encode(),
-        bytes.fromhex(source["salt"]),
-        time_cost=source["passes"],
-        memory_cost=source["memory_kib"],
-        parallelism=source["lanes"],
-        hash_len=KEY_BYTES,
-        type=Type.ID,
-    )
-
-
-def _from_file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            _refuse_open_to_others(path, os.fstat(file.fileno()))
-            text = file.read(4096)
-    except OSError as error:
-        raise WrongKey(
-            f"The key file {path} can't be read: {error.strerror}.",
-            hint="Put it back, or say where it is with INTRAMUROS_KEY_FILE.",
-        ) from error
-    return _as_key(text.decode("ascii", "replace"), f"The key file {path}")
-
-
-def _as_key(text: str, what: str) -> bytes:
-    try:
-        key = bytes.fromhex(text.strip())
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise WrongKey(f"{what} does not hold a key ({2 * KEY_BYTES} hexadecimal characters).")
-    return key
-
-
-def _refuse_open_to_others(path: Path, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise StorageError(f"The key file {path} is not a file.", code="key_file_unsafe", hint="Name the file itself.")
-    if status.st_mode & 0o077 or status.st_uid not in {0, os.geteuid()}:
-        raise StorageError(
-            f"The key file {path} can be read by other users of this machine.",
-            code="key_file_unsafe",
-            hint=f"Make it yours alone: chmod 600 {path}",
-        )
-
-
-def _new_key_file(path: Path, data: Path) -> bytes:
-    if path.is_relative_to(data.absolute()):
-        raise SettingsError(
-            "The key file would lie in the data folder, where a stolen copy of the data has it too.",
-            hint="Choose another place with --key-file or INTRAMUROS_KEY_FILE.",
-        )
-    _private_folder(path.parent)
-    key = secrets.token_bytes(KEY_BYTES)
-    _write_new(path, key.hex().encode() + b"\n")
-    return key
-
-
-def _description(keys: DataKeys, source: dict[str, Any], opening: bytes, kept: dict[str, Any] | None = None) -> bytes:
+def _description(keys: DataKeys, source: Source, opening: bytes, kept: dict[str, Any] | None = None) -> bytes:
     wrapped = {
         name: b64encode(seal(opening, value, context=_context(keys.instance, name))).decode()
         for name, value in (("database", keys.database), ("data", keys.data), ("audit", keys.audit))
@@ -345,29 +251,29 @@ def _description(keys: DataKeys, source: dict[str, Any], opening: bytes, kept: d
     return json.dumps(description | ({"recovery": kept} if kept else {}), indent=2).encode() + b"\n"
 
 
-def _write_description(path: Path, keys: DataKeys, source: dict[str, Any], opening: bytes) -> None:
+def _write_description(path: Path, keys: DataKeys, source: Source, opening: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    _write_new(temporary, _description(keys, source, opening))
+    write_new(temporary, _description(keys, source, opening))
     try:
         os.link(temporary, path)  # unlike a rename, never takes the place of another one's keys
     except FileExistsError as error:
         raise _has_keys(path.parent) from error
     finally:
         temporary.unlink()
-    _sync_folder(path.parent)
+    sync(path.parent)
 
 
 def _replace_description(
-    path: Path, keys: DataKeys, source: dict[str, Any], opening: bytes, kept: dict[str, Any] | None
+    path: Path, keys: DataKeys, source: Source, opening: bytes, kept: dict[str, Any] | None
 ) -> None:
     """The old or the new is there at any moment, whenever the process or the machine stops."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        _write_new(temporary, _description(keys, source, opening, kept))
+        write_new(temporary, _description(keys, source, opening, kept))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync(path.parent)
 
 
 @contextmanager
@@ -391,51 +297,6 @@ def _read_description(path: Path) -> dict[str, Any]:
     if not isinstance(description, dict) or description.get("version") != 1:
         raise StorageCorrupt(f"{path} is not of this version of Intramuros.")
     return description
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise StorageError(f"{path} can't be written: {error.strerror}.") from error
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _private_folder(folder: Path) -> None:
-    """Makes the folder and those above it that are missing, for this user alone."""
-    for missing in reversed([f for f in (folder, *folder.parents) if not f.exists()]):
-        missing.mkdir(mode=0o700, exist_ok=True)
-
-
-def _keyring() -> Any:
-    try:
-        import keyring
-    except ImportError as error:
-        raise StorageError(
-            "The system's keyring needs a package that is not installed.",
-            code="keyring_missing",
-            hint="Install it with: pip install 'intramuros[keyring]', or use a key file.",
-        ) from error
-    return keyring
-
-
-def _in_words(source: dict[str, Any]) -> str:
-    return {
-        "file": f"the file {source.get('path')}",
-        "passphrase": "your passphrase",
-        "keyring": "your system's keyring",
-    }[source["kind"]]
 
 
 def _context(instance: str, name: str) -> bytes:

@@ -16,6 +16,7 @@ from typing import Literal, get_args
 
 from intramuros.errors import NotFound, StorageError
 from intramuros.security.crypto import KEY_BYTES, derive, open_sealed, seal
+from intramuros.security.own_files import sync
 
 FOLDER_NAME = "subjects"
 PREPARED = ".deep"
@@ -50,7 +51,7 @@ class SubjectKeys:
             raise _unwritable(self.folder, error) from error
         finally:
             unfinished.unlink(missing_ok=True)
-        self._sync()
+        sync(self.folder)
         return key
 
     def put_back(self, kind: str, subject: str, key: bytes) -> None:
@@ -99,7 +100,7 @@ class SubjectKeys:
         """
         there = _overwritten(self._path(kind, subject))
         if there:
-            self._sync()
+            sync(self.folder)
         if self.folder.parent.name != PREPARED:
             SubjectKeys(self.folder.parent / PREPARED / self.folder.name, b"").destroy(kind, subject)
         return there
@@ -125,7 +126,7 @@ class SubjectKeys:
             except StorageError:
                 key = open_sealed(self._data_key, wrapped, context=context)
                 other._written(seal(data_key, key, context=context)).replace(path)
-        self._sync()
+        sync(self.folder)
 
     def _wrapped(self, kind: Kind, key: bytes) -> bytes:
         return seal(self._data_key, key, context=_context(kind))
@@ -144,13 +145,6 @@ class SubjectKeys:
 
     def _path(self, kind: str, subject: str) -> Path:
         return self.folder / f"{kind}-{subject.encode().hex()}.key"
-
-    def _sync(self) -> None:
-        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _overwritten(path: Path) -> bool:

@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from intramuros.errors import NotFound, StorageCorrupt
 from intramuros.security.crypto import Pulled, Readable, Writable, decrypt_stream, decrypted, encrypt_stream
+from intramuros.security.own_files import sync
 from intramuros.security.subject_keys import PREPARED
 from intramuros.storage.failures import from_system
 
@@ -83,7 +84,7 @@ class Blobs:
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.rename(path)
-            _sync(path.parent)
+            sync(path.parent)
 
     def open(self, key: bytes, blob_id: str) -> bytes:
         """A stored file, whole and checked.
@@ -126,7 +127,7 @@ class Blobs:
         path = self._path(blob_id)
         if path.exists():
             path.unlink(missing_ok=True)
-            _sync(path.parent)
+            sync(path.parent)
         if self.folder.parent.name != PREPARED:
             Blobs(self.folder.parent / PREPARED / self.folder.name).remove(blob_id)
 
@@ -179,11 +180,3 @@ def _leaving_nothing(path: Path, reader: _Hashing) -> Iterator[None]:
         if isinstance(error, OSError) and error is not reader.failure:
             raise from_system(error, path) from error
         raise
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from intramuros.errors import Conflict, NotFound
+from intramuros.security.own_files import sync
 
 SMALL_BYTES = 64 << 10
 NEXT, READY, KEPT = ".next", "ready.json", ".before-"
@@ -142,12 +143,3 @@ def sync_tree(folder: Path) -> None:
     """Puts the names in a folder and in those below it on the disk."""
     for below, _, _ in os.walk(folder):
         sync(Path(below))
-
-
-def sync(path: Path) -> None:
-    """Puts a folder's names, or a file's content, on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -82,7 +82,7 @@ def test_no_weak_hash_and_no_cipher_but_aes() -> None:
 
 
 def test_the_costs_of_hashing_are_those_that_are_written() -> None:
-    from intramuros.security.keys import PASSPHRASE_COST
+    from intramuros.security.opening_key import PASSPHRASE_COST
     from intramuros.security.passwords import HashCost
 
     people = HashCost()

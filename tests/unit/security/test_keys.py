@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from intramuros.errors import Conflict, NotInitialised, SettingsError, StorageCorrupt, StorageError, WrongKey
-from intramuros.security import keys
+from intramuros.security import keys, opening_key
 from tests.support import cheap
 
 
@@ -135,7 +135,7 @@ def test_a_passphrase_is_derived_once_and_at_a_real_cost(data: Path, monkeypatch
         derived.append(options)
         return bytes(32)
 
-    monkeypatch.setattr(keys, "hash_secret_raw", counted)
+    monkeypatch.setattr(opening_key, "hash_secret_raw", counted)
     keys.create(data, passphrase="open sesame please")
     keys.open_keys(data, passphrase="open sesame please")
     assert len(derived) == 2

@@ -16,9 +16,10 @@ from typing import cast
 
 from intramuros.errors import BackupDamaged, Conflict, NotFound, StorageCorrupt
 from intramuros.security.crypto import derive, open_sealed, seal
+from intramuros.security.own_files import sync
 from intramuros.security.subject_keys import Kind, SubjectKeys
 from intramuros.storage.backups.sealing import Subject
-from intramuros.storage.swap import sync, write_synced
+from intramuros.storage.swap import write_synced
 
 FILE_NAME = "subjects.json"
 KINDS = ("project", "user")

@@ -22,6 +22,7 @@ from pathlib import Path
 from intramuros import __version__
 from intramuros.errors import IntramurosError, StorageCorrupt
 from intramuros.security.crypto import KEY_BYTES
+from intramuros.security.own_files import sync
 from intramuros.security.subject_keys import SubjectKeys
 from intramuros.storage.backups.ledger import Ledger
 from intramuros.storage.backups.manifest import File, Manifest
@@ -32,7 +33,6 @@ from intramuros.storage.blobs import Blobs
 from intramuros.storage.database import Database, pages_in
 from intramuros.storage.failures import from_system
 from intramuros.storage.migrations import HEAD
-from intramuros.storage.swap import sync
 
 PIECE_BYTES = 1 << 20
 PAGE_BYTES = 4096

@@ -23,10 +23,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from intramuros.errors import BackupDamaged, BadRequest, Conflict, NotFound
+from intramuros.security.own_files import sync
 from intramuros.storage.backups import manifest as manifests
 from intramuros.storage.backups.manifest import File, Manifest
 from intramuros.storage.failures import from_system
-from intramuros.storage.swap import sync, write_synced
+from intramuros.storage.swap import write_synced
 
 MARKER = "intramuros-backups.json"
 FILES = "files"
