@@ -115,9 +115,9 @@ class EnginePool:
         there.
 
         The load is nobody's: who leaves closes this, which gives the model's place back, and the load goes on for those
-        who wait for it too. Raises while it runs: as `engine`.
+        who wait for it too. Raises: ModelNotFound; while it runs, as `engine`.
         """
-        seat = self.seats.get(name)
+        seat = self.seats.get(name) or self.seats.get(self.models.get(name).name)  # the second for `default`
         return None if seat is not None and seat.engine is not None else self._coming(name)
 
     async def _coming(self, name: str) -> AsyncGenerator[Coming]:
