@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from intramuros.privacy.redact.finding import Finding
+from intramuros.privacy.redact.outline import says
 
 _LOCAL_PART = re.compile(r"(?<![\w.+-])[\w][\w.+%'&/=-]{0,63}\Z")
 _HOST = re.compile(
@@ -46,6 +47,6 @@ class MailAddresses:
             place = text.find("@", place + 1)
 
     def _spelled(self, text: str) -> Iterator[Finding]:
-        if _AT_IN_WORDS.search(text):
+        if says(text, ("(", "[", "{")) and _AT_IN_WORDS.search(text):
             for match in _SPELLED_AT.finditer(text):
                 yield Finding("EMAIL_ADDRESS", *match.span(), 0.8)

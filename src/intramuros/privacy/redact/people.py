@@ -184,7 +184,8 @@ def _distinct_words(text: str, names: Iterable[Sequence[str]]) -> set[str]:
             small = word.lower()
             if small in text and not _is_only_a_name(folded) and _is_ordinary(text, small):
                 continue  # a common word of this very text
-            wanted |= {word, word.upper()} if not word.isupper() else {word, word.title()}
+            wanted.add(word)
+            wanted.add(word.title() if word.isupper() else word.upper())
         if len(wanted) > _MAX_WORDS:
             break
     return wanted
