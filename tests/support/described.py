@@ -14,8 +14,9 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from starlette.types import Message, Receive, Scope, Send
 
 from intramuros.server import answers, openapi
-from intramuros.server.access import UNKNOWN, AccessTable, is_for_programs
+from intramuros.server.access import AccessTable
 from intramuros.server.guard import Guard
+from intramuros.server.rule import UNKNOWN, is_for_programs
 from tests.asgi import Answer
 
 DOCUMENT = openapi.document(version="1")

@@ -17,8 +17,8 @@ from intramuros.api.mcp import errors as mcp_errors
 from intramuros.api.ollama import errors as ollama_errors
 from intramuros.api.openai import errors as openai_errors
 from intramuros.errors import IntramurosError, NotFound
-from intramuros.server.access import is_for_programs, is_ollamas
 from intramuros.server.headers import DATA, PAGES, Headers
+from intramuros.server.rule import is_for_programs, is_ollamas
 
 
 @dataclass(frozen=True, slots=True)

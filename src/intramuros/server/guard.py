@@ -38,11 +38,12 @@ from intramuros.errors import (
     SecondFactorNeeded,
 )
 from intramuros.observability.metrics import Metrics
-from intramuros.server.access import Access, AccessTable, Body, Rule, Scope
+from intramuros.server.access import AccessTable
 from intramuros.server.connections import Clients
 from intramuros.server.doors import Door, api, door_of
 from intramuros.server.exchange import Exchange
 from intramuros.server.headers import LOOPBACK_HOSTS, TLS_ONLY, Headers, check_host, check_origin
+from intramuros.server.rule import Access, Body, Rule, Scope
 from intramuros.server.watch import Watch
 from intramuros.storage.schema import now
 

@@ -34,8 +34,9 @@ from intramuros.api.openai.fields import TEXT, Fields
 from intramuros.api.openai.notes import PAIRS
 from intramuros.api.openai.responses import request as responses
 from intramuros.api.shapes import Shape
-from intramuros.server.access import RULES, Access, Body, Rule, is_for_programs
+from intramuros.server.access import RULES
 from intramuros.server.answers import ANSWERS, errors_at
+from intramuros.server.rule import Access, Body, Rule, is_for_programs
 
 FIELDS: Mapping[str, Fields] = {
     "/v1/chat/completions": openai.FIELDS,

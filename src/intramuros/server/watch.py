@@ -21,8 +21,8 @@ from intramuros.accounts.projects import Projects
 from intramuros.api.faults import access_ended
 from intramuros.background import begin, place_of
 from intramuros.errors import IntramurosError, NotFound
-from intramuros.server.access import Body, Rule, Scope
 from intramuros.server.exchange import Exchange
+from intramuros.server.rule import Body, Rule, Scope
 
 log = logging.getLogger("intramuros.server")
 

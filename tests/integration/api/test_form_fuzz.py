@@ -11,7 +11,8 @@ import pytest
 
 from intramuros.accounts.sessions import csrf
 from intramuros.errors import NoBackEnd
-from intramuros.server.access import RULES, Body, Rule, is_for_programs
+from intramuros.server.access import RULES
+from intramuros.server.rule import Body, Rule, is_for_programs
 from tests.asgi import Answer
 from tests.installed import Installed
 

@@ -12,7 +12,8 @@ from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.keys import ApiKey
 from intramuros.accounts.rights import SCOPES, Quota, Rights
 from intramuros.accounts.users import Users
-from intramuros.server.access import RULES, Access, Body, Rule, Scope, is_for_programs, is_ollamas
+from intramuros.server.access import RULES
+from intramuros.server.rule import Access, Body, Rule, Scope, is_for_programs, is_ollamas
 from intramuros.storage.schema import api_keys, now
 from tests.asgi import Answer, Client
 from tests.installed import Installed

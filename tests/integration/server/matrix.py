@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from intramuros.accounts.sessions import csrf
-from intramuros.server.access import Access, Rule, Scope, is_for_programs
+from intramuros.server.rule import Access, Rule, Scope, is_for_programs
 from tests.asgi import Answer, Client
 from tests.installed import Installed
 

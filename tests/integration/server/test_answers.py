@@ -19,8 +19,9 @@ import pytest
 from intramuros.accounts.caller import LOCAL
 from intramuros.accounts.sessions import csrf
 from intramuros.server import answers
-from intramuros.server.access import RULES, Access, Rule, Scope, is_for_programs
+from intramuros.server.access import RULES
 from intramuros.server.answers import EVENTS, LINES
+from intramuros.server.rule import Access, Rule, Scope, is_for_programs
 from intramuros.tasks.moderating import CATEGORIES
 from tests.asgi import Answer
 from tests.integration.server.matrix import Cast, address

@@ -16,7 +16,8 @@ from intramuros.accounts.users import Users
 from intramuros.app import App, build
 from intramuros.errors import StorageBusy
 from intramuros.server import watch as watching
-from intramuros.server.access import Access, AccessTable, Rule
+from intramuros.server.access import AccessTable
+from intramuros.server.rule import Access, Rule
 from intramuros.server.watch import Watch
 from intramuros.storage.erasable import Subject
 from intramuros.storage.liveness import Holder

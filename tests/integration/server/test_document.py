@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from intramuros.server import openapi
-from intramuros.server.access import RULES, Access, Rule, is_for_programs
+from intramuros.server.access import RULES
+from intramuros.server.rule import Access, Rule, is_for_programs
 from tests.asgi import Answer
 from tests.integration.server.matrix import Cast, address
 from tests.integration.server.test_matrix import cast

@@ -21,8 +21,9 @@ from intramuros.accounts.rights import Rights
 from intramuros.accounts.users import Users
 from intramuros.models.installed import InstalledModel
 from intramuros.models.presets import Wanted
-from intramuros.server.access import RULES, Access, Rule
-from intramuros.server.access import Scope as KeyScope
+from intramuros.server.access import RULES
+from intramuros.server.rule import Access, Rule
+from intramuros.server.rule import Scope as KeyScope
 from intramuros.storage.schema import batches
 from tests.asgi import Client
 from tests.installed import PASSWORD, Installed

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from starlette.routing import Route
 
-from intramuros.server.access import RULES, Access, AccessTable, Rule
+from intramuros.server.access import RULES, AccessTable
 from intramuros.server.asgi import Doors
+from intramuros.server.rule import Access, Rule
 from tests.asgi import Client
 from tests.installed import Installed
 

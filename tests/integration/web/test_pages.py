@@ -9,7 +9,8 @@ import pytest
 from intramuros.accounts.projects import Project
 from intramuros.accounts.sessions import csrf
 from intramuros.documents import samples
-from intramuros.server.access import RULES, Access, is_for_programs
+from intramuros.server.access import RULES
+from intramuros.server.rule import Access, is_for_programs
 from tests.installed import Installed
 from tests.integration.web.conftest import People, text_of
 

@@ -9,7 +9,8 @@ import pytest
 
 from intramuros.accounts.sessions import csrf
 from intramuros.errors import SettingsError
-from intramuros.server.access import RULES, Access
+from intramuros.server.access import RULES
+from intramuros.server.rule import Access
 from tests.installed import PASSWORD, Installed, installation
 from tests.integration.server.test_routes import address
 from tests.integration.web.conftest import text_of

@@ -10,7 +10,8 @@ import pytest
 from intramuros.accounts.identity import TLS_COOKIE
 from intramuros.accounts.sessions import csrf
 from intramuros.accounts.steps import MAX_TRIES
-from intramuros.server.access import RULES, Access
+from intramuros.server.access import RULES
+from intramuros.server.rule import Access
 from tests.asgi import Client
 from tests.installed import PASSWORD, Installed
 from tests.integration.server.test_routes import address

@@ -6,7 +6,8 @@ import ast
 import re
 
 from intramuros.accounts.sessions import MOST_AT_ONCE
-from intramuros.server.access import RULES, Access
+from intramuros.server.access import RULES
+from intramuros.server.rule import Access
 from intramuros.web.words import load
 from tests.conftest import REPOSITORY
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from intramuros.audit.entry import Entry
-from intramuros.server.access import RULES, UNKNOWN, Access, AccessTable
+from intramuros.server.access import RULES, AccessTable
+from intramuros.server.rule import UNKNOWN, Access
 
 TABLE = AccessTable()
 

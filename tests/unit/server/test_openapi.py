@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from intramuros.api.openai import schemas
 from intramuros.server import answers, openapi
-from intramuros.server.access import RULES, is_for_programs
+from intramuros.server.access import RULES
+from intramuros.server.rule import is_for_programs
 
 
 def test_it_has_every_route_for_programs_and_no_page() -> None:
