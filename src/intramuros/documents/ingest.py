@@ -23,7 +23,8 @@ from intramuros.documents import index, queue
 from intramuros.documents.embed import Embedder, Embedding
 from intramuros.documents.failures import failure
 from intramuros.documents.library import Document, Library
-from intramuros.documents.reader.supervisor import Reader, ReaderStopped
+from intramuros.documents.reader.job import ReaderStopped
+from intramuros.documents.reader.supervisor import Reader
 from intramuros.errors import DocumentError, IntramurosError, IsolationTooWeak, NotFound, StorageCorrupt, StorageError
 from intramuros.settings import Settings
 from intramuros.storage.database import Database

@@ -76,7 +76,7 @@ async def test_a_reader_process_that_hangs_is_replaced(shelf_that_waits: Shelf) 
 
 @pytest.fixture
 def shelf_that_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
-    monkeypatch.setattr("intramuros.documents.reader.supervisor._GRACE_S", 0.2)
+    monkeypatch.setattr("intramuros.documents.reader.job._GRACE_S", 0.2)
     return open_shelf(tmp_path / "data", reader_time_s=1)
 
 
