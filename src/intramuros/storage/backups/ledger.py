@@ -55,7 +55,7 @@ class Ledger:
             raise Conflict(
                 f"The backups in {self.place} were made before the keys of projects and persons were changed.",
                 code="backup_of_former_keys",
-                hint="Back up to a new folder, and delete this one when you don't need it any more.",
+                hint="Back up to a new folder (INTRAMUROS_BACKUP_FOLDER). Delete this one when you no longer need it.",
             )
 
     def description(self) -> str:
