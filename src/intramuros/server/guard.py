@@ -319,8 +319,16 @@ def _asked(call: _Call) -> Asked | None:
 
 
 def _headers(scope: Request) -> dict[str, str]:
-    """The request's headers by lower-case name. Raises nothing: a name that comes twice keeps its first value."""
+    """The request's headers by lower-case name. Raises nothing: a name that comes twice keeps its first value.
+
+    Two hosts are none: which of them somebody before this server went by is not known (RFC 9112, 3.2).
+    """
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
-        found.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+        said = name.decode("latin-1")
+        if said in found:
+            if said == "host":
+                found[said] = ""
+        else:
+            found[said] = value.decode("latin-1")
     return found

@@ -174,6 +174,18 @@ async def test_a_foreign_host_name_is_refused(guarded: Guarded, host: str) -> No
     assert guarded.record.facts["error"] == "wrong_host"
 
 
+@pytest.mark.parametrize("second", [b"evil.example", b"localhost:8777"])
+async def test_two_host_names_are_refused(guarded: Guarded, second: bytes) -> None:
+    inner = Inner()
+    guard = guarded.around(inner)
+
+    async def twice(scope: Scope, receive: Receive, send: Send) -> None:
+        await guard({**scope, "headers": [*scope["headers"], (b"host", second)]}, receive, send)
+
+    answer = await Client(twice).call("GET", "/v1/models", headers=KEY)
+    assert answer.status == 403 and inner.runs == 0
+
+
 @pytest.mark.parametrize(
     "host", ["localhost", "localhost:1", "LOCALHOST:8777", "127.0.0.1:8777", "[::1]:8777", "[::1]"]
 )
