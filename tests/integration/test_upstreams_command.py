@@ -84,10 +84,11 @@ async def test_renamed_with_what_names_it_while_a_server_runs(installed: Install
         renamed = await off("upstreams", "rename", "vllm", "gpu")
         assert renamed == {"was": "vllm", "name": "gpu", "routes": ["big"], "consents": 0, "presets": 0, "keys": 0}
         assert (await off("routes", "rename", "big", "vllm/big"))["name"] == "vllm/big"
-        for _ in range(100):
-            if (answer := await client.post("/v1/chat/completions", ASK | {"model": "vllm/big"})).status == 200:
+        for _ in range(100):  # until the server has seen both
+            if (await client.post("/v1/chat/completions", ASK)).status == 404:
                 break
             await asyncio.sleep(0.02)
+        answer = await client.post("/v1/chat/completions", ASK | {"model": "vllm/big"})
         assert answer.json()["model"] == "vllm/big" and (await client.post("/v1/chat/completions", ASK)).status == 404
         taken = (await off("routes", "rename", "vllm/big", "gpu/big", code=1))["error"]
         assert taken["code"] == "name_in_use" and "by an upstream" in taken["message"]

@@ -45,6 +45,8 @@ class Beginning:
 
     async def begin(self, visit: Visit) -> Response:
         """With the file that the form brings, or else with one that was sent before."""
+        if not visit.request.headers.get("content-type", "").startswith("multipart/form-data"):
+            visit.check_token(None)  # no form of ours, so it has no token
         form = await self._uploads.form(visit.request)
         texts = {name: part for name, part in form.multi_items() if isinstance(part, str)}
         visit.check_token(texts.get("csrf"))

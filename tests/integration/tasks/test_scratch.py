@@ -54,7 +54,7 @@ def test_an_audit_that_lets_requests_run_unrecorded_is_seen(tmp_path: Path, monk
 
 
 def test_a_redactor_that_goes_on_without_its_detector_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Redactor, "_run", lambda self, tier, text, language: [])
+    monkeypatch.setattr(Redactor, "_run", lambda self, tier, text, language, found: None)
     with pytest.raises(Broken, match="passed a detector"):
         scratch.detector_fails()
 
