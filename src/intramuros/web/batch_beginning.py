@@ -30,7 +30,7 @@ from intramuros.tasks.batch_output import Reading
 from intramuros.web.batches import address_of, page
 from intramuros.web.documents import Body
 from intramuros.web.problems import problem
-from intramuros.web.visit import Visit, redirect
+from intramuros.web.visit import Form, Visit, read_form, redirect
 
 UPLOADS_AT_ONCE = 8
 PIECE_BYTES = 64 * 1024
@@ -45,12 +45,17 @@ class Beginning:
 
     async def begin(self, visit: Visit) -> Response:
         """With the file that the form brings, or else with one that was sent before."""
-        if not visit.request.headers.get("content-type", "").startswith("multipart/form-data"):
-            visit.check_token(None)  # no form of ours, so it has no token
-        form = await self._uploads.form(visit.request)
-        texts = {name: part for name, part in form.multi_items() if isinstance(part, str)}
+        request = visit.request
+        new: UploadFile | str | None = None
+        texts: Form
+        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+            form = await self._uploads.form(request)
+            texts = {name: part for name, part in form.multi_items() if isinstance(part, str)}
+            new = form.get("new")
+        else:
+            texts = await read_form(request)
         visit.check_token(texts.get("csrf"))
-        endpoint, new = texts.get("endpoint", ""), form.get("new")
+        endpoint = texts.get("endpoint", "")
 
         def begun() -> Batch:
             if isinstance(new, UploadFile) and new.filename:
