@@ -37,10 +37,10 @@ SCOPES = ("chat", "search", "documents", "privacy", "admin")
 
 @dataclass
 class Outcome:
-    """What one suite came to: cases by file and outcome, and each that failed."""
+    """What one suite came to: cases by file and outcome, and each that failed with the first line of what it said."""
 
     counts: dict[str, Counter[str]] = field(default_factory=dict)
-    failed: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 def main() -> int:
@@ -120,11 +120,12 @@ def _read(report: str) -> Outcome:
         if not group.startswith("Test"):
             module, group = case.get("classname", ""), ""
         file = f"{module.replace('.', '/')}.py"
-        kinds = {child.tag for child in case}
-        kind = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
+        said = {child.tag: child.get("message", "") for child in case}
+        kind = "failed" if said.keys() & {"failure", "error"} else "skipped" if "skipped" in said else "passed"
         outcome.counts.setdefault(file, Counter())[kind] += 1
         if kind == "failed":
-            outcome.failed.append(f"{file}::{group}::{case.get('name')}")
+            message = said.get("failure") or said.get("error") or ""
+            outcome.failed[f"{file}::{group}::{case.get('name')}"] = message.partition("\n")[0][:300]
     return outcome
 
 
@@ -156,7 +157,7 @@ def _compare(outcome: Outcome, reasons: Sequence[dict[str, str]], *, is_whole: b
             print(f"  an exception excuses nothing any more: {entry['test']}", file=sys.stderr)
             good = False
     for case in left:
-        print(f"  FAILED without a reason: {case}", file=sys.stderr)
+        print(f"  FAILED without a reason: {case}: {outcome.failed[case]}", file=sys.stderr)
     return good and not left
 
 

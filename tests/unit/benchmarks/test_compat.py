@@ -16,7 +16,7 @@ from benchmarks.compat.suites import SUITES
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.api_resources.test_models.TestModels" name="test_list[loose]"/>
-<testcase classname="tests.api_resources.test_models.TestModels" name="test_get[loose]"><failure>x</failure></testcase>
+<testcase classname="tests.api_resources.test_models.TestModels" name="test_get[loose]"><failure message="it took&#10;long">x</failure></testcase>
 <testcase classname="tests.api_resources.test_models.TestModels" name="test_get[strict]"><error>x</error></testcase>
 <testcase classname="tests.api_resources.test_models.TestModels" name="test_other"><skipped/></testcase>
 </testsuite></testsuites>"""
@@ -25,17 +25,16 @@ REPORT = """<testsuites><testsuite>
 def test_what_failed_and_what_was_skipped_is_not_counted_as_passed() -> None:
     outcome = _read(REPORT)
     assert outcome.counts == {"tests/api_resources/test_models.py": Counter(passed=1, failed=2, skipped=1)}
-    assert outcome.failed == [
-        f"tests/api_resources/test_models.py::TestModels::test_get[{kind}]" for kind in ("loose", "strict")
-    ]
+    case = "tests/api_resources/test_models.py::TestModels::test_get"
+    assert outcome.failed == {f"{case}[loose]": "it took", f"{case}[strict]": ""}
 
 
 def test_each_failure_needs_a_reason_and_each_reason_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
-    outcome = Outcome(failed=["a.py::T::test_x[loose]", "a.py::T::test_y[loose]"])
+    outcome = Outcome(failed={"a.py::T::test_x[loose]": "no x", "a.py::T::test_y[loose]": "no y"})
     x, y = ({"test": f"a.py::*test_{name}[[]*", "reason": f"because of {name}"} for name in "xy")
     assert _compare(outcome, [x, y], is_whole=True)
     assert not _compare(outcome, [x], is_whole=True)
-    assert "test_y" in capsys.readouterr().err
+    assert "test_y[loose]: no y" in capsys.readouterr().err
     stale = {"test": "a.py::*test_z[[]*", "reason": "no more"}
     assert not _compare(outcome, [x, y, stale], is_whole=True) and _compare(outcome, [x, y, stale], is_whole=False)
 
